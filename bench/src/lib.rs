@@ -1,0 +1,1 @@
+//! Side-by-side benchmarks, always beside a yardstick in the same run.

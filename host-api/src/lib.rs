@@ -1,0 +1,33 @@
+//! What a guest can do: the interfaces of `wit/`, served from handles.
+//!
+//! This crate owns the bindings of the WIT package, one module a capability, the [`Grants`] that one call may touch,
+//! the [`Budget`] that it is charged to, and the errors that a guest can see. It opens no file, no socket and no
+//! database, and has no word for whose handles it serves:
+//!
+//! - **T3** a handle arrives here already cut down to its owner. There is nothing here to look an owner up by.
+//! - **T5** authority is in the handle, never in a name that the guest passes.
+//! - **B2** every host function charges the budget through [`Host::charge`] before it acts.
+
+pub mod bindings;
+mod budget;
+mod cache;
+mod config;
+mod error;
+mod grants;
+mod limits;
+mod log;
+mod names;
+mod storage;
+pub mod usage;
+
+pub use budget::{Budget, Exhausted, HostCall, LogMeter};
+pub use cache::{Cache, CacheError, CacheStatistics};
+pub use error::Error;
+pub use grants::{CallClock, Configuration, Grants, Host, link};
+pub use limits::CallLimits;
+pub use log::{Level, LogSink, MESSAGE_LIMIT, Source, clean_message};
+pub use names::{BucketName, EntryKey, InvalidName, KEY_LIMIT, NamespaceName};
+pub use storage::{
+    Answer, Change, Committed, Entry, Expectation, GET_MANY_ANSWER_LIMIT, GET_MANY_LIMIT, LIST_LIMIT, LIST_PAGE_LIMIT,
+    Page, Precondition, Selection, Storage, StorageError, Write, WRITES_LIMIT,
+};

@@ -1,0 +1,378 @@
+//! `storage`: the trait that an owner's storage implements, and the host functions over it.
+
+use std::future::Future;
+use std::pin::Pin;
+
+use crate::bindings::insula::agent::storage as wit;
+use crate::{BucketName, EntryKey, Error, Host, HostCall, InvalidName};
+
+pub use wit::{Entry, Expectation, Page};
+
+/// The most keys that one `get-many` takes.
+pub const GET_MANY_LIMIT: usize = 256;
+/// The most bytes of values that one `get-many` answers with.
+pub const GET_MANY_ANSWER_LIMIT: usize = 4 << 20;
+/// The most entries of one page of a listing.
+pub const LIST_LIMIT: u32 = 1_000;
+/// The most bytes of keys and values of one page of a listing.
+pub const LIST_PAGE_LIMIT: usize = 1 << 20;
+/// The most writes, and the most preconditions, of one commit.
+pub const WRITES_LIMIT: usize = 256;
+
+/// One condition of a commit, with its names parsed.
+#[derive(Debug, Clone)]
+pub struct Precondition {
+    /// The bucket.
+    pub bucket: BucketName,
+    /// The key.
+    pub key: EntryKey,
+    /// What must be true of it.
+    pub expect: Expectation,
+}
+
+/// What a commit does to one key.
+#[derive(Debug, Clone)]
+pub enum Change {
+    /// Writes a value.
+    Put(Vec<u8>),
+    /// Removes it; an absent key is no error.
+    Delete,
+    /// Adds to a number.
+    Increment(i64),
+}
+
+/// One write of a commit, with its names parsed.
+#[derive(Debug, Clone)]
+pub struct Write {
+    /// The bucket.
+    pub bucket: BucketName,
+    /// The key.
+    pub key: EntryKey,
+    /// What becomes of it.
+    pub change: Change,
+}
+
+/// Which part of a bucket to list, with its limits checked.
+#[derive(Debug, Clone)]
+pub struct Selection {
+    /// Only keys that start with this.
+    pub prefix: String,
+    /// Only keys after this one; before it, in reverse.
+    pub after: Option<String>,
+    /// Descending order.
+    pub reverse: bool,
+    /// With values, or keys and versions only.
+    pub values: bool,
+    /// At most so many entries: 1 to [`LIST_LIMIT`].
+    pub limit: u32,
+}
+
+/// What a commit did.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Committed {
+    /// The version of each write's key, in order.
+    pub versions: Vec<u64>,
+    /// The sum of each write that was an increment, in order.
+    pub sums: Vec<Option<i64>>,
+}
+
+/// Why storage did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StorageError {
+    /// A name breaks its rule.
+    #[error(transparent)]
+    InvalidName(#[from] InvalidName),
+    /// A precondition does not hold.
+    #[error("precondition {index} does not hold for `{key}` in bucket `{bucket}`")]
+    Conflict {
+        /// Which one, from 0.
+        index: usize,
+        /// Its bucket.
+        bucket: String,
+        /// Its key.
+        key: String,
+    },
+    /// The quota in bytes or keys would be exceeded.
+    #[error("storage quota exceeded: {used} of {limit} {unit} are used, and this commit needs {needed} more")]
+    QuotaExceeded {
+        /// In use now.
+        used: u64,
+        /// Allowed.
+        limit: u64,
+        /// What the commit adds.
+        needed: u64,
+        /// `bytes` or `keys`.
+        unit: &'static str,
+    },
+    /// One value is over the limit.
+    #[error("the value has {size} bytes; {limit} are allowed")]
+    ValueTooLarge {
+        /// Its size, in bytes.
+        size: u64,
+        /// The limit, in bytes.
+        limit: u64,
+    },
+    /// An increment of something that is not 8 bytes.
+    #[error("the value of `{key}` in bucket `{bucket}` is not a number of 8 bytes, so it cannot be incremented")]
+    NotANumber {
+        /// Its bucket.
+        bucket: String,
+        /// Its key.
+        key: String,
+    },
+    /// An increment past the ends of a signed 64-bit number.
+    #[error("the number at `{key}` in bucket `{bucket}` would leave the range of a signed 64-bit integer")]
+    Overflow {
+        /// Its bucket.
+        bucket: String,
+        /// Its key.
+        key: String,
+    },
+    /// Two writes of one commit name the same key.
+    #[error("the commit writes `{key}` in bucket `{bucket}` twice")]
+    DuplicateKey {
+        /// Its bucket.
+        bucket: String,
+        /// Its key.
+        key: String,
+    },
+    /// A list is longer than allowed.
+    #[error("{count} {what} were given; {limit} are allowed")]
+    TooMany {
+        /// `keys`, `writes` or `preconditions`.
+        what: &'static str,
+        /// How many there are.
+        count: usize,
+        /// How many may be.
+        limit: usize,
+    },
+    /// The values asked for are more than one answer carries.
+    #[error("the values have more than {limit} bytes together: ask for fewer keys")]
+    AnswerTooLarge {
+        /// The limit, in bytes.
+        limit: usize,
+    },
+    /// A page size outside its range.
+    #[error("invalid limit {0}: use 1 to {LIST_LIMIT}")]
+    InvalidLimit(u32),
+    /// The engine or the disk refused. The operator's log has the reason.
+    #[error("storage is not available just now; nothing was changed")]
+    Unavailable,
+}
+
+impl StorageError {
+    /// The stable word for it.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::InvalidName(invalid) => invalid.code(),
+            Self::Conflict { .. } => "conflict",
+            Self::QuotaExceeded { .. } => "quota-exceeded",
+            Self::ValueTooLarge { .. } => "value-too-large",
+            Self::NotANumber { .. } => "not-a-number",
+            Self::Overflow { .. } => "overflow",
+            Self::DuplicateKey { .. } => "duplicate-key",
+            Self::TooMany { .. } => "too-many",
+            Self::AnswerTooLarge { .. } => "answer-too-large",
+            Self::InvalidLimit(_) => "invalid-limit",
+            Self::Unavailable => "storage-unavailable",
+        }
+    }
+}
+
+impl From<StorageError> for Error {
+    fn from(error: StorageError) -> Self {
+        let guest = Self::new(error.code(), error.to_string());
+        if matches!(error, StorageError::Unavailable) { guest.after(1_000) } else { guest }
+    }
+}
+
+/// An answer that is there already, or one to wait for: reading from an open file should not cost a task.
+pub enum Answer<T> {
+    /// Here it is.
+    Ready(T),
+    /// It takes a disk.
+    Later(Pin<Box<dyn Future<Output = T> + Send>>),
+}
+
+impl<T> Answer<T> {
+    /// Waits, if need be.
+    pub async fn wait(self) -> T {
+        match self {
+            Self::Ready(answer) => answer,
+            Self::Later(answer) => answer.await,
+        }
+    }
+}
+
+impl<T> std::fmt::Debug for Answer<T> {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.write_str(match self {
+            Self::Ready(_) => "Ready",
+            Self::Later(_) => "Later",
+        })
+    }
+}
+
+/// One owner's durable storage. What `commit` acknowledges is on disk, whole; what it refuses changed nothing (R2).
+pub trait Storage: Send + Sync {
+    /// Reads one value.
+    fn get(&self, bucket: &BucketName, key: &EntryKey) -> Answer<Result<Option<Entry>, StorageError>>;
+    /// Reads up to [`GET_MANY_LIMIT`] values as of one instant; absent keys are left out.
+    fn get_many(&self, bucket: &BucketName, keys: Vec<EntryKey>) -> Answer<Result<Vec<Entry>, StorageError>>;
+    /// Lists one page as of one instant.
+    fn list(&self, bucket: &BucketName, selection: Selection) -> Answer<Result<Page, StorageError>>;
+    /// Writes all of it if all preconditions hold, else nothing.
+    fn commit(&self, preconditions: Vec<Precondition>, writes: Vec<Write>) -> Answer<Result<Committed, StorageError>>;
+}
+
+/// What a guest gets: an answer or an error; a trap is the outer result.
+type Guest<T> = wasmtime::Result<Result<T, Error>>;
+
+fn names(bucket: &str, key: &str) -> Result<(BucketName, EntryKey), InvalidName> {
+    Ok((BucketName::parse(bucket)?, EntryKey::parse(key)?))
+}
+
+fn entry_bytes(entry: &Entry) -> usize {
+    entry.key.len() + entry.value.len()
+}
+
+fn too_many(what: &'static str, count: usize, limit: usize) -> Result<(), StorageError> {
+    if count > limit { Err(StorageError::TooMany { what, count, limit }) } else { Ok(()) }
+}
+
+impl Host {
+    /// Charges an answer of storage and turns its error into the guest's.
+    fn answer<T>(&mut self, answer: Result<T, StorageError>, size: impl Fn(&T) -> usize) -> Guest<T> {
+        match answer {
+            Ok(value) => {
+                self.charge_answer(size(&value))?;
+                Ok(Ok(value))
+            }
+            Err(error) => Ok(Err(error.into())),
+        }
+    }
+
+    /// The commit behind every write: the names were charged by the caller.
+    async fn commit_all(&mut self, preconditions: Vec<Precondition>, writes: Vec<Write>) -> Result<Committed, StorageError> {
+        too_many("preconditions", preconditions.len(), WRITES_LIMIT)?;
+        too_many("writes", writes.len(), WRITES_LIMIT)?;
+        let limit = self.budget.limits().value_bytes.get();
+        for write in &writes {
+            if let Change::Put(value) = &write.change
+                && value.len() as u64 > limit
+            {
+                return Err(StorageError::ValueTooLarge { size: value.len() as u64, limit });
+            }
+        }
+        self.grants.storage.commit(preconditions, writes).wait().await
+    }
+
+    async fn commit_one(&mut self, bucket: &str, key: &str, change: Change) -> Result<Committed, StorageError> {
+        let (bucket, key) = names(bucket, key)?;
+        self.commit_all(Vec::new(), vec![Write { bucket, key, change }]).await
+    }
+}
+
+fn parse_preconditions(given: Vec<wit::Precondition>) -> Result<Vec<Precondition>, StorageError> {
+    too_many("preconditions", given.len(), WRITES_LIMIT)?;
+    let parse = |one: wit::Precondition| {
+        let (bucket, key) = names(&one.at.bucket, &one.at.key)?;
+        Ok(Precondition { bucket, key, expect: one.expect })
+    };
+    given.into_iter().map(parse).collect()
+}
+
+fn parse_writes(given: Vec<wit::Write>) -> Result<Vec<Write>, StorageError> {
+    too_many("writes", given.len(), WRITES_LIMIT)?;
+    let parse = |one: wit::Write| {
+        let (bucket, key) = names(&one.at.bucket, &one.at.key)?;
+        let change = match one.change {
+            wit::Change::Put(value) => Change::Put(value),
+            wit::Change::Delete => Change::Delete,
+            wit::Change::Increment(delta) => Change::Increment(delta),
+        };
+        Ok(Write { bucket, key, change })
+    };
+    given.into_iter().map(parse).collect()
+}
+
+fn write_bytes(write: &wit::Write) -> usize {
+    let value = match &write.change {
+        wit::Change::Put(value) => value.len(),
+        wit::Change::Delete | wit::Change::Increment(_) => 8,
+    };
+    write.at.bucket.len() + write.at.key.len() + value
+}
+
+impl wit::Host for Host {
+    async fn get(&mut self, bucket: String, key: String) -> Guest<Option<Entry>> {
+        self.charge(HostCall::StorageGet, bucket.len() + key.len())?;
+        let answer = match names(&bucket, &key) {
+            Ok((bucket, key)) => self.grants.storage.get(&bucket, &key).wait().await,
+            Err(invalid) => Err(invalid.into()),
+        };
+        self.answer(answer, |entry| entry.as_ref().map_or(0, entry_bytes))
+    }
+
+    async fn get_many(&mut self, bucket: String, keys: Vec<String>) -> Guest<Vec<Entry>> {
+        self.charge(HostCall::StorageGetMany, bucket.len() + keys.iter().map(String::len).sum::<usize>())?;
+        let parse = || {
+            too_many("keys", keys.len(), GET_MANY_LIMIT)?;
+            let bucket = BucketName::parse(&bucket)?;
+            let keys = keys.iter().map(|key| EntryKey::parse(key)).collect::<Result<Vec<_>, _>>()?;
+            Ok::<_, StorageError>((bucket, keys))
+        };
+        let answer = match parse() {
+            Ok((bucket, keys)) => self.grants.storage.get_many(&bucket, keys).wait().await,
+            Err(error) => Err(error),
+        };
+        self.answer(answer, |entries| entries.iter().map(entry_bytes).sum())
+    }
+
+    async fn list(&mut self, bucket: String, selection: wit::Selection) -> Guest<Page> {
+        let cursor = selection.after.as_ref().map_or(0, String::len);
+        self.charge(HostCall::StorageList, bucket.len() + selection.prefix.len() + cursor)?;
+        let answer = match (BucketName::parse(&bucket), selection.limit) {
+            (Err(invalid), _) => Err(invalid.into()),
+            (Ok(_), limit) if !(1..=LIST_LIMIT).contains(&limit) => Err(StorageError::InvalidLimit(limit)),
+            (Ok(bucket), limit) => {
+                let wit::Selection { prefix, after, reverse, values, .. } = selection;
+                let selection = Selection { prefix, after, reverse, values, limit };
+                self.grants.storage.list(&bucket, selection).wait().await
+            }
+        };
+        self.answer(answer, |page| page.entries.iter().map(entry_bytes).sum())
+    }
+
+    async fn commit(&mut self, preconditions: Vec<wit::Precondition>, writes: Vec<wit::Write>) -> Guest<Vec<u64>> {
+        let conditions: usize = preconditions.iter().map(|one| one.at.bucket.len() + one.at.key.len() + 8).sum();
+        self.charge(HostCall::StorageCommit, conditions + writes.iter().map(write_bytes).sum::<usize>())?;
+        let answer = match (parse_preconditions(preconditions), parse_writes(writes)) {
+            (Ok(preconditions), Ok(writes)) => self.commit_all(preconditions, writes).await,
+            (Err(error), _) | (_, Err(error)) => Err(error),
+        };
+        self.answer(answer.map(|committed| committed.versions), |versions| versions.len() * 8)
+    }
+
+    async fn put(&mut self, bucket: String, key: String, value: Vec<u8>) -> Guest<u64> {
+        self.charge(HostCall::StoragePut, bucket.len() + key.len() + value.len())?;
+        let answer = self.commit_one(&bucket, &key, Change::Put(value)).await;
+        let version = answer.map(|committed| committed.versions.first().copied().unwrap_or_default());
+        self.answer(version, |_| 8)
+    }
+
+    async fn delete(&mut self, bucket: String, key: String) -> Guest<()> {
+        self.charge(HostCall::StorageDelete, bucket.len() + key.len())?;
+        let answer = self.commit_one(&bucket, &key, Change::Delete).await;
+        self.answer(answer.map(drop), |()| 0)
+    }
+
+    async fn increment(&mut self, bucket: String, key: String, delta: i64) -> Guest<i64> {
+        self.charge(HostCall::StorageIncrement, bucket.len() + key.len() + 8)?;
+        let answer = self.commit_one(&bucket, &key, Change::Increment(delta)).await;
+        let sum = answer.map(|committed| committed.sums.first().copied().flatten().unwrap_or_default());
+        self.answer(sum, |_| 8)
+    }
+}

@@ -1,0 +1,1 @@
+//! Bytes at rest: tenant storage, tenant cache, the catalog, quotas.

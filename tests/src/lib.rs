@@ -1,0 +1,1 @@
+//! Cross-crate suites: isolation, hostile guests, HTTP, the dev runner.
