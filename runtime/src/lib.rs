@@ -1,1 +1,58 @@
 //! The runtime as a library: engine, compile worker, component cache, limits, scheduler, deploy, invoke.
+//!
+//! It speaks no HTTP and reads no environment. An embedder opens a [`Runtime`] on a data directory, logs in with a key,
+//! and calls agents:
+//!
+//! - **A3** `engine/config.rs` is the one constructor of `wasmtime::Engine`.
+//! - **B3** what is admitted is released by drop. **B4** compilation is bounded, off the request path, and in another
+//!   process. **B5** limits are probed at start on the engine in use.
+//! - **R1** every call has a fresh store; no instance is used twice.
+//! - **T4** a guest's store holds no handle that spans tenants.
+#![doc = include_str!("../EXAMPLE.md")]
+
+mod admission;
+mod bill;
+mod classify;
+mod compile;
+mod components;
+mod control;
+mod deploy;
+mod deploy_error;
+mod engine;
+mod invoke;
+mod logs;
+mod metrics;
+mod outcome;
+mod report;
+mod respond;
+mod runtime;
+mod scheduler;
+mod settings;
+mod tenants;
+mod usage;
+
+pub use bill::Bill;
+pub use compile::worker;
+pub use control::{Control, ControlError};
+pub use deploy::{Deployed, Upload, inspect};
+pub use deploy_error::DeployError;
+pub use engine::{Check, Readiness};
+pub use logs::{LogLine, LogPage, LogQuery, LogReader};
+pub use outcome::{AgentError, Call, CallFailure, Invocation, InvokeError, Response};
+pub use report::{Report, ReportImport};
+pub use runtime::{OpenError, Opened, Runtime};
+pub use settings::{EngineSettings, HostSettings, Settings, WorkerCommand};
+
+pub use insula_store::{
+    AgentName, AgentRecord, CatalogError, Digest, Holdings, InvalidLimit, KeyInfo, Limits, LimitsPatch, OpenDataDirError,
+    TenantName, TenantRecord, TenantState, UsageRow, VersionRecord,
+};
+pub use insula_tenancy as tenancy;
+
+/// A tenant's storage and cache, as [`Runtime::storage`] hands it out.
+pub mod storage {
+    pub use insula_host_api::{
+        Answer, BucketName, CacheStatistics, Change, Committed, Entry, EntryKey, Expectation, InvalidName, Page, Precondition,
+        Selection, Storage, StorageError, Write,
+    };
+}

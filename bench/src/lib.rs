@@ -1,1 +1,0 @@
-//! Side-by-side benchmarks, always beside a yardstick in the same run.

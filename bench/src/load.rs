@@ -1,0 +1,117 @@
+//! The load: keep-alive connections that each send one request after another (a closed loop), in a process of its own,
+//! on one thread, and that check every answer.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context as _, bail, ensure};
+use serde::{Deserialize, Serialize};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::TcpStream;
+
+use crate::output;
+
+/// The body of every request: 64 bytes of JSON.
+pub(crate) const BODY: &str = r#"{"ticket":"T-1042","subject":"cannot log in since this morning"}"#;
+
+/// What one round of load saw.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(crate) struct Measured {
+    pub(crate) requests: u64,
+    pub(crate) errors: u64,
+    pub(crate) seconds: f64,
+    pub(crate) p50_us: f64,
+    pub(crate) p99_us: f64,
+}
+
+impl Measured {
+    pub(crate) fn rate(&self) -> f64 {
+        #[expect(clippy::cast_precision_loss, reason = "counts of requests are far below 2^52")]
+        let requests = self.requests as f64;
+        requests / self.seconds
+    }
+}
+
+pub(crate) fn main(
+    address: SocketAddr,
+    path: &str,
+    connections: usize,
+    time: Duration,
+    key: Option<&str>,
+) -> anyhow::Result<()> {
+    let authorization = key.map(|key| format!("Authorization: Bearer {key}\r\n")).unwrap_or_default();
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nHost: {address}\r\n{authorization}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{BODY}",
+        BODY.len()
+    );
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let measured = runtime.block_on(run(address, request, connections, time))?;
+    output::line(&serde_json::to_string(&measured)?);
+    Ok(())
+}
+
+async fn run(address: SocketAddr, request: String, connections: usize, time: Duration) -> anyhow::Result<Measured> {
+    let began = Instant::now();
+    let mut tasks = Vec::new();
+    for _ in 0..connections {
+        tasks.push(tokio::spawn(connection(address, request.clone(), began + time)));
+    }
+    let (mut latencies, mut errors) = (Vec::new(), 0);
+    for task in tasks {
+        let (seen, failed) = task.await??;
+        latencies.extend(seen);
+        errors += failed;
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    ensure!(!latencies.is_empty(), "nothing was answered");
+    latencies.sort_unstable();
+    let at = |share: usize| {
+        let index = (latencies.len() * share / 1_000).min(latencies.len() - 1);
+        latencies.get(index).map_or(0.0, |latency| latency.as_secs_f64() * 1e6)
+    };
+    Ok(Measured { requests: latencies.len() as u64, errors, seconds, p50_us: at(500), p99_us: at(990) })
+}
+
+async fn connection(address: SocketAddr, request: String, end: Instant) -> anyhow::Result<(Vec<Duration>, u64)> {
+    let mut stream = TcpStream::connect(address).await.context("connect")?;
+    stream.set_nodelay(true)?;
+    let mut buffer = vec![0; 16 << 10];
+    let (mut latencies, mut errors) = (Vec::new(), 0);
+    while Instant::now() < end {
+        let began = Instant::now();
+        stream.write_all(request.as_bytes()).await?;
+        if answer(&mut stream, &mut buffer).await? {
+            latencies.push(began.elapsed());
+        } else {
+            errors += 1;
+        }
+    }
+    Ok((latencies, errors))
+}
+
+/// Reads one answer. Says whether it is a 200 with the body that was sent.
+async fn answer(stream: &mut TcpStream, buffer: &mut [u8]) -> anyhow::Result<bool> {
+    let mut filled = 0;
+    loop {
+        let read = stream.read(buffer.get_mut(filled..).unwrap_or_default()).await?;
+        if read == 0 {
+            bail!("the connection was closed, or an answer has more than {} bytes", buffer.len());
+        }
+        filled += read;
+        let seen = buffer.get(..filled).unwrap_or_default();
+        let Some(head) = seen.windows(4).position(|window| window == b"\r\n\r\n") else { continue };
+        let (head, rest) = seen.split_at(head + 4);
+        let length = content_length(head).context("an answer without a content length")?;
+        if rest.len() >= length {
+            return Ok(head.starts_with(b"HTTP/1.1 200") && rest.get(..length) == Some(BODY.as_bytes()));
+        }
+    }
+}
+
+fn content_length(head: &[u8]) -> Option<usize> {
+    let head = std::str::from_utf8(head).ok()?;
+    head.lines().find_map(|line| {
+        let (name, value) = line.split_once(':')?;
+        if name.eq_ignore_ascii_case("content-length") { value.trim().parse().ok() } else { None }
+    })
+}

@@ -1,0 +1,76 @@
+//! Side-by-side benchmarks: each subject in a process of its own, the load in another, rounds interleaved, so that what
+//! is reported is a ratio of one run on one machine. Loopback only, bounded in time, and over by itself.
+
+mod echo;
+mod load;
+mod output;
+mod registry;
+mod subjects;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Debug, Parser)]
+#[command(about = "Side-by-side benchmarks of Insula, each beside a yardstick in the same run")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// A fresh-store echo through the whole HTTP path, beside a bare axum echo.
+    Echo(echo::Options),
+    /// Starting a host with many tenants in its catalog, and what it holds when idle.
+    Tenants(registry::Options),
+    /// The load: a process of its own.
+    #[command(hide = true)]
+    Load {
+        address: std::net::SocketAddr,
+        path: String,
+        connections: usize,
+        seconds: f64,
+        #[arg(long)]
+        key: Option<String>,
+    },
+    /// A subject: a process of its own, which prints where it listens and serves until its input ends.
+    #[command(hide = true)]
+    ServeAxum,
+    #[command(hide = true)]
+    ServeInsula {
+        component: PathBuf,
+        #[arg(long)]
+        data: Option<PathBuf>,
+        #[arg(long, default_value_t = 500)]
+        tick_us: u64,
+        #[arg(long)]
+        guest_threads: Option<std::num::NonZeroUsize>,
+    },
+    #[command(hide = true)]
+    CompileWorker,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().command {
+        Command::CompileWorker => return insula_runtime::worker::main(),
+        Command::Echo(options) => echo::run(&options),
+        Command::Tenants(options) => registry::run(&options),
+        Command::Load { address, path, connections, seconds, key } => {
+            load::main(address, &path, connections, Duration::from_secs_f64(seconds), key.as_deref())
+        }
+        Command::ServeAxum => subjects::axum(),
+        Command::ServeInsula { component, data, tick_us, guest_threads } => {
+            subjects::insula(&component, data, tick_us, guest_threads)
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            output::error(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}

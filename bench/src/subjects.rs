@@ -1,0 +1,92 @@
+//! The subjects: what is measured, each in a process of its own that prints one line of JSON when it listens.
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::Context as _;
+use axum::body::Bytes;
+use axum::http::{HeaderMap, header};
+use axum::routing::post;
+use insula_runtime::tenancy::{Credential, Deploy};
+use insula_runtime::{EngineSettings, HostSettings, LimitsPatch, Runtime, Settings, WorkerCommand};
+use insula_server::{Server, ServerSettings};
+use serde::{Deserialize, Serialize};
+use tokio::io::AsyncReadExt as _;
+use tokio::net::TcpListener;
+
+use crate::output;
+
+/// What a subject says when it listens.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Listening {
+    pub(crate) address: std::net::SocketAddr,
+    pub(crate) path: String,
+    pub(crate) key: Option<String>,
+}
+
+/// The yardstick: the least that an axum server can do with a body.
+pub(crate) fn axum() -> anyhow::Result<()> {
+    async fn echo(headers: HeaderMap, body: Bytes) -> impl axum::response::IntoResponse {
+        let content_type = headers.get(header::CONTENT_TYPE).cloned();
+        (content_type.map(|value| [(header::CONTENT_TYPE, value)]), body)
+    }
+    tokio::runtime::Runtime::new()?.block_on(async {
+        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        announce(&Listening { address: listener.local_addr()?, path: "/echo".into(), key: None })?;
+        let router = axum::Router::new().route("/echo", post(echo));
+        let listener = axum::serve::ListenerExt::tap_io(listener, |stream| {
+            let _ = stream.set_nodelay(true);
+        });
+        axum::serve(listener, router).with_graceful_shutdown(input_ended()).await?;
+        Ok(())
+    })
+}
+
+/// The product: every default limit on, authentication on, bill on.
+pub(crate) fn insula(
+    component: &Path,
+    data: Option<PathBuf>,
+    tick_us: u64,
+    guest_threads: Option<NonZeroUsize>,
+) -> anyhow::Result<()> {
+    tokio::runtime::Runtime::new()?.block_on(async {
+        let temporary = tempfile::tempdir()?;
+        let program = std::env::current_exe()?;
+        let mut engine = EngineSettings { tick: Duration::from_micros(tick_us), ..EngineSettings::standard() };
+        engine.guest_threads = guest_threads.unwrap_or(engine.guest_threads);
+        let settings = Settings {
+            data: data.unwrap_or_else(|| temporary.path().join("data")),
+            worker: WorkerCommand { program, arguments: vec!["compile-worker".into()] },
+            engine,
+            host: HostSettings::standard(),
+        };
+        let opened = Runtime::open(settings).await?;
+        let runtime = opened.runtime;
+        let secret = opened.operator_key.context("the data directory is not new")?.reveal();
+        let operator = runtime.login_operator(&secret.parse::<Credential>()?).await?;
+        let tenant = runtime.control().create_tenant(&operator, &"bench".parse()?, &LimitsPatch::default()).await?;
+        let key = tenant.1.reveal();
+        let scope = runtime.login(&key.parse::<Credential>()?).await?;
+        let permit = scope.permit::<Deploy>()?;
+        let mut upload = runtime.begin_upload(&permit).await?;
+        upload.write(&tokio::fs::read(component).await?)?;
+        runtime.deploy(&permit, &"echo".parse()?, upload, true).await?;
+        let server = Server::bind(runtime.clone(), ServerSettings::standard("127.0.0.1:0".parse()?)).await?;
+        announce(&Listening { address: server.address(), path: "/v1/agents/echo/invoke".into(), key: Some(key) })?;
+        server.serve(input_ended()).await;
+        runtime.shutdown().await;
+        Ok(())
+    })
+}
+
+fn announce(listening: &Listening) -> anyhow::Result<()> {
+    output::line(&serde_json::to_string(listening)?);
+    Ok(())
+}
+
+/// A subject ends when the benchmark that started it does: its input is the benchmark's.
+async fn input_ended() {
+    let mut nothing = [0];
+    let _ = tokio::io::stdin().read(&mut nothing).await;
+}

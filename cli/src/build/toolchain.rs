@@ -1,0 +1,47 @@
+//! What a Rust agent's build needs beside cargo: the standard library for `wasm32-wasip2`.
+//!
+//! A `rust-toolchain.toml` may choose another toolchain for the agent's folder, so everything is asked in that folder.
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use crate::failure::{Explain, Failure};
+
+use super::command_in;
+
+const TARGET: &str = "wasm32-wasip2";
+
+/// Makes sure that the toolchain of this folder can build components, and adds the target if it cannot.
+pub(super) fn ensure_target(dir: &Path) -> anyhow::Result<()> {
+    let library = target_library(dir)?;
+    if library.is_dir() {
+        return Ok(());
+    }
+    let added = command_in(dir, "rustup").args(["target", "add", TARGET]).stdout(Stdio::null()).output();
+    let reason = match added {
+        Ok(output) if output.status.success() && library.is_dir() => return Ok(()),
+        Ok(output) if output.status.success() => {
+            "`rustup target add` succeeded, but for another toolchain than the `rustc` on the PATH".to_owned()
+        }
+        Ok(output) => String::from_utf8_lossy(&output.stderr).trim().to_owned(),
+        Err(error) => format!("`rustup` did not start: {error}"),
+    };
+    Err(Failure::new(format_args!("the Rust toolchain of {} has no target {TARGET}", dir.display()))
+        .because(format_args!("there is no {}", library.display()))
+        .because(reason)
+        .advise(format_args!("run `rustup target add {TARGET}` in that folder, or install the target with your toolchain"))
+        .into())
+}
+
+fn target_library(dir: &Path) -> anyhow::Result<PathBuf> {
+    let advice = "install Rust from https://rustup.rs, or correct the folder's rust-toolchain.toml";
+    let output = command_in(dir, "rustc").args(["--print", "sysroot"]).output().explain("cannot run `rustc`", advice)?;
+    if !output.status.success() {
+        return Err(Failure::new(format_args!("`rustc` does not work in {}", dir.display()))
+            .because(String::from_utf8_lossy(&output.stderr).trim())
+            .advise(advice)
+            .into());
+    }
+    let sysroot = String::from_utf8_lossy(&output.stdout);
+    Ok(Path::new(sysroot.trim()).join("lib/rustlib").join(TARGET).join("lib"))
+}

@@ -1,0 +1,45 @@
+//! The commands: one a file, named after what is typed.
+
+pub(crate) mod agent;
+pub(crate) mod build;
+pub(crate) mod check;
+pub(crate) mod config;
+pub(crate) mod demo;
+pub(crate) mod deploy;
+pub(crate) mod dev;
+pub(crate) mod invoke;
+pub(crate) mod key;
+pub(crate) mod limits;
+pub(crate) mod login;
+pub(crate) mod logs;
+pub(crate) mod run;
+pub(crate) mod serve;
+pub(crate) mod tenant;
+pub(crate) mod usage;
+
+use crate::args::Command;
+use crate::terminal::Terminal;
+
+/// Runs a command.
+pub(crate) fn run(command: Command, terminal: &Terminal) -> anyhow::Result<()> {
+    match command {
+        Command::Demo(args) => demo::run(&args, terminal),
+        Command::Dev(args) => dev::run(args, terminal),
+        Command::Run(args) => run::run(&args, terminal),
+        Command::Serve(args) => serve::run(&args, terminal),
+        Command::Build(args) => build::run(&args, terminal),
+        Command::Check(args) => check::run(&args, terminal),
+        Command::Deploy(args) => deploy::run(&args, terminal),
+        Command::Invoke(args) => invoke::run(&args, terminal),
+        Command::Logs(args) => logs::run(&args, terminal),
+        Command::Agent(act) => agent::run(&act, terminal),
+        Command::Config(act) => config::run(&act, terminal),
+        Command::Usage(args) => usage::run(&args, terminal),
+        Command::Limits(args) => limits::run(&args, terminal),
+        Command::Tenant(act) => tenant::run(&act, terminal),
+        Command::Key(act) => key::run(&act, terminal),
+        Command::Login(args) => login::run(&args, terminal),
+        // Handled before there is a terminal to write to; see `lib.rs`.
+        Command::CompileWorker => Ok(()),
+    }
+}

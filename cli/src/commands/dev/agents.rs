@@ -1,0 +1,206 @@
+//! Building and deploying: once at the start, and again whenever something that an agent is built from is saved.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use insula_runtime::Runtime;
+use serde_json::json;
+
+use crate::build::Broken;
+use crate::failure::{Explain, Failure};
+use crate::host;
+use crate::manifest::Manifest;
+use crate::source::Agent;
+use crate::terminal::{self, Terminal, bold, dim, mark};
+
+use super::tenants::Tenant;
+use super::watch::Watch;
+
+/// An agent's folder.
+#[derive(Debug, Clone)]
+pub(super) struct Folder {
+    /// Absolute, without links.
+    pub(super) path: PathBuf,
+    /// As it was when it could last be read.
+    pub(super) manifest: Manifest,
+    /// What was last deployed of it to every tenant.
+    deployed: Option<Deployed>,
+}
+
+/// What decides whether a build is worth a deployment.
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Deployed {
+    digest: String,
+    config: BTreeMap<String, String>,
+}
+
+impl Folder {
+    pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
+        let path = path.canonicalize().explain(
+            format_args!("cannot find the agent's folder {}", path.display()),
+            "give the folder that holds the agent's insula.toml",
+        )?;
+        Ok(Self { manifest: Manifest::load(&path)?, path, deployed: None })
+    }
+}
+
+/// Two folders of one name would take turns in replacing each other.
+pub(super) fn check_names(folders: &[Folder]) -> anyhow::Result<()> {
+    let mut seen: BTreeMap<String, &Path> = BTreeMap::new();
+    for folder in folders {
+        let name = folder.manifest.name.to_string();
+        if let Some(other) = seen.insert(name.clone(), &folder.path) {
+            return Err(Failure::usage(format_args!("two folders hold an agent called `{name}`"))
+                .because(format_args!("{} and {}", other.display(), folder.path.display()))
+                .advise("give each agent a name of its own in its insula.toml")
+                .into());
+        }
+    }
+    Ok(())
+}
+
+/// The agents of a dev runner and whom they are deployed to.
+pub(super) struct Agents<'host> {
+    pub(super) runtime: &'host Runtime,
+    pub(super) tenants: &'host [Tenant],
+    pub(super) folders: Vec<Folder>,
+    pub(super) terminal: &'host Terminal,
+}
+
+impl Agents<'_> {
+    /// Deploys every agent now, and each again when it changes. Ends only when watching fails.
+    pub(super) async fn keep_deployed(mut self, mut watch: Watch) -> anyhow::Result<()> {
+        let mut changed: BTreeSet<usize> = (0..self.folders.len()).collect();
+        loop {
+            let mut watched_changed = false;
+            for index in changed {
+                watched_changed |= self.refresh(index).await;
+            }
+            if watched_changed {
+                watch = Watch::start(&self.folders)?;
+            }
+            changed = watch.next().await;
+        }
+    }
+
+    /// Builds and deploys one agent; what fails is shown, and the version before stays. Says whether the manifest now
+    /// names other paths to watch.
+    async fn refresh(&mut self, index: usize) -> bool {
+        let Some(folder) = self.folders.get(index).cloned() else { return false };
+        let started = Instant::now();
+        let manifest = match Manifest::load(&folder.path) {
+            Ok(manifest) => manifest,
+            Err(error) => {
+                self.failed("build-failed", &folder, &Broken::from(error));
+                return false;
+            }
+        };
+        let watched_changed = manifest.watch != folder.manifest.watch;
+        let folder = Folder { manifest, ..folder };
+        let built = self.build(&folder).await;
+        let deployed = match built {
+            Ok(agent) => self.deploy(&folder, &agent, started).await,
+            Err(broken) => {
+                self.failed("build-failed", &folder, &broken);
+                folder.deployed.clone()
+            }
+        };
+        if let Some(place) = self.folders.get_mut(index) {
+            *place = Folder { deployed, ..folder };
+        }
+        watched_changed
+    }
+
+    async fn build(&self, folder: &Folder) -> Result<Agent, Broken> {
+        let progress = self.terminal.progress(&format!("building {}", folder.manifest.name));
+        let (path, manifest) = (folder.path.clone(), folder.manifest.clone());
+        let built = tokio::task::spawn_blocking(move || Agent::build(&path, manifest)).await;
+        drop(progress);
+        built.unwrap_or_else(|error| Err(Broken::from(anyhow::Error::from(error).context("the build was cut short"))))
+    }
+
+    /// Deploys a build to every tenant, unless it is what they have. Answers with what they have now.
+    async fn deploy(&self, folder: &Folder, agent: &Agent, started: Instant) -> Option<Deployed> {
+        let built_us = micros(started);
+        let report = match agent.report() {
+            Ok(report) => report,
+            Err(error) => {
+                self.failed("deploy-failed", folder, &Broken::from(error));
+                return folder.deployed.clone();
+            }
+        };
+        let wanted = Deployed { digest: report.digest, config: folder.manifest.config.clone() };
+        if folder.deployed.as_ref() == Some(&wanted) {
+            self.terminal.note(format_args!("  {} {}", folder.manifest.name, dim("built; nothing has changed in it")));
+            return Some(wanted);
+        }
+        let started = Instant::now();
+        let mut numbers = Vec::new();
+        for tenant in self.tenants {
+            let progress = self.terminal.progress(&format!("deploying {} to {}", folder.manifest.name, tenant.name));
+            let name = &folder.manifest.name;
+            let deployed = host::deploy(self.runtime, &tenant.scope, name, agent, &BTreeMap::new()).await;
+            drop(progress);
+            match deployed {
+                Ok(deployed) => numbers.push(self.deployed(tenant, &deployed)),
+                Err(error) => {
+                    self.failed("deploy-failed", folder, &Broken::from(error));
+                    return None;
+                }
+            }
+        }
+        let size = u64::try_from(agent.component.len()).unwrap_or(u64::MAX);
+        numbers.dedup();
+        let numbers: Vec<_> = numbers.iter().map(|number| terminal::count(*number)).collect();
+        self.terminal.note(format_args!(
+            "{} {} version {}  {}",
+            mark(true),
+            bold(&folder.manifest.name),
+            numbers.join(", "),
+            dim(format_args!(
+                "{}, built in {}, deployed in {}",
+                terminal::bytes(size),
+                terminal::duration_us(built_us),
+                terminal::duration_us(micros(started))
+            ))
+        ));
+        Some(wanted)
+    }
+
+    /// Tells scripts of one deployment, and answers with the version's number.
+    fn deployed(&self, tenant: &Tenant, deployed: &insula_runtime::Deployed) -> u64 {
+        if self.terminal.is_json() {
+            self.terminal.event(&json!({
+                "event": "deployed",
+                "tenant": tenant.id,
+                "agent": deployed.agent.name,
+                "version": deployed.version.id,
+                "number": deployed.version.number,
+                "digest": deployed.version.digest,
+            }));
+        }
+        deployed.version.number
+    }
+
+    fn failed(&self, event: &str, folder: &Folder, broken: &Broken) {
+        self.terminal.pass_on(&broken.output);
+        self.terminal.fail(&broken.error);
+        let stays = if folder.deployed.is_some() { "the version before stays" } else { "waiting for a change" };
+        self.terminal.note(format_args!("{} {} {}", mark(false), bold(&folder.manifest.name), dim(stays)));
+        if self.terminal.is_json() {
+            let failure = Failure::read(&broken.error);
+            self.terminal.event(&json!({
+                "event": event,
+                "agent": folder.manifest.name,
+                "error": failure.what(),
+                "because": failure.reasons(),
+                "output": anstream::adapter::strip_str(&String::from_utf8_lossy(&broken.output)).to_string(),
+            }));
+        }
+    }
+}
+
+fn micros(since: Instant) -> u64 {
+    u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX)
+}

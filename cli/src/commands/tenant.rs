@@ -1,0 +1,188 @@
+//! `insula tenant`: an operator's acts on tenants.
+
+use anyhow::Context;
+use insula_runtime::TenantName;
+use serde_json::{Value, json};
+use ureq::http::Method;
+
+use crate::client::{self, Client};
+use crate::connection::{Connection, Role};
+use crate::failure::Failure;
+use crate::limits;
+use crate::terminal::{self, Cell, Table, Terminal, bold, dim, good, warn};
+use crate::wire;
+
+/// What to do with tenants. A tenant is named by its id or its name.
+#[derive(Debug, clap::Subcommand)]
+pub(crate) enum Act {
+    /// Make a tenant, and show its first key once
+    Create(Create),
+    /// List the tenants
+    List(All),
+    /// Show a tenant and its limits
+    Show(One),
+    /// Change a tenant's name and limits
+    Set(Set),
+    /// Let a tenant's keys open nothing until it is resumed
+    Suspend(One),
+    /// End a suspension
+    Resume(One),
+}
+
+/// Arguments of `create`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Create {
+    /// Its name: 1 to 63 of a-z, 0-9 and `-`
+    #[arg(value_name = "NAME")]
+    name: TenantName,
+    /// Another limit than the standard one, such as memory-bytes=256MiB
+    #[arg(long, value_name = "NAME=VALUE", value_parser = limits::parse)]
+    limit: Vec<(String, u64)>,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+/// Arguments of acts on all tenants.
+#[derive(Debug, clap::Args)]
+pub(crate) struct All {
+    #[command(flatten)]
+    connection: Connection,
+}
+
+/// Arguments of acts on one tenant.
+#[derive(Debug, clap::Args)]
+pub(crate) struct One {
+    /// Its id or its name
+    #[arg(value_name = "TENANT")]
+    tenant: String,
+    #[command(flatten)]
+    connection: Connection,
+}
+
+/// Arguments of `set`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Set {
+    #[command(flatten)]
+    one: One,
+    /// A new name
+    #[arg(long, value_name = "NAME", required_unless_present = "limit")]
+    name: Option<TenantName>,
+    /// A new limit, such as cpu-us=5s
+    #[arg(long, value_name = "NAME=VALUE", value_parser = limits::parse)]
+    limit: Vec<(String, u64)>,
+}
+
+pub(crate) fn run(act: &Act, terminal: &Terminal) -> anyhow::Result<()> {
+    match act {
+        Act::Create(args) => create(args, terminal),
+        Act::List(args) => list(args, terminal),
+        Act::Show(one) => one.ask(Method::GET, &[], None, terminal).context("the tenant cannot be shown"),
+        Act::Set(args) => set(args, terminal),
+        Act::Suspend(one) => {
+            one.ask(Method::POST, &["suspend"], None, terminal).context("the tenant was not suspended")
+        }
+        Act::Resume(one) => one.ask(Method::POST, &["resume"], None, terminal).context("the tenant was not resumed"),
+    }
+}
+
+impl One {
+    fn ask(&self, method: Method, rest: &[&str], document: Option<&Value>, terminal: &Terminal) -> anyhow::Result<()> {
+        let client = Client::new(&self.connection.target(Role::Operator)?);
+        let id = resolve(&client, &self.tenant)?;
+        let path = client::path(&[&["tenants", id.as_str()], rest].concat());
+        show(&client.send(method, &path, document)?, terminal)
+    }
+}
+
+fn create(args: &Create, terminal: &Terminal) -> anyhow::Result<()> {
+    let client = Client::new(&args.connection.target(Role::Operator)?);
+    let document = json!({"name": args.name, "limits": limits::as_json(&args.limit)});
+    let answer = client.send(Method::POST, "/v1/tenants", Some(&document));
+    let answer = answer.with_context(|| format!("the tenant `{}` was not made", args.name))?;
+    if terminal.is_json() {
+        terminal.json(&answer);
+        return Ok(());
+    }
+    let made: wire::NewTenant = client::read(&answer)?;
+    terminal.say(format_args!("{} {}", bold(&args.name), dim("(the key is shown once)")));
+    terminal.say_all(&terminal::facts([("tenant", made.tenant), ("key", made.key)]));
+    Ok(())
+}
+
+fn list(args: &All, terminal: &Terminal) -> anyhow::Result<()> {
+    let client = Client::new(&args.connection.target(Role::Operator)?);
+    let tenants = all(&client).context("the tenants cannot be listed")?;
+    if terminal.is_json() {
+        terminal.json(&json!({"tenants": tenants}));
+        return Ok(());
+    }
+    let mut table = Table::new(&["name", "tenant", "state", "created"]);
+    for tenant in client::read::<Vec<wire::Tenant>>(&Value::Array(tenants))? {
+        let created = Cell::text(terminal::moment(tenant.created_us)).styled(dim);
+        table.row([Cell::text(&tenant.name), Cell::text(&tenant.tenant), state(&tenant.state), created]);
+    }
+    if table.is_empty() {
+        terminal.note(dim("  there are none yet: `insula tenant create NAME` makes one"));
+    } else {
+        terminal.say_all(&table.lines());
+    }
+    Ok(())
+}
+
+fn set(args: &Set, terminal: &Terminal) -> anyhow::Result<()> {
+    let mut document = json!({"limits": limits::as_json(&args.limit)});
+    if let (Some(name), Some(document)) = (&args.name, document.as_object_mut()) {
+        document.insert("name".to_owned(), name.as_str().into());
+    }
+    args.one.ask(Method::PATCH, &[], Some(&document), terminal).context("the tenant was not changed")
+}
+
+/// Every tenant, page by page.
+fn all(client: &Client) -> anyhow::Result<Vec<Value>> {
+    let mut tenants = Vec::new();
+    let mut path = "/v1/tenants".to_owned();
+    loop {
+        let mut answer = client.get(&path)?;
+        match answer.get_mut("tenants").map(Value::take) {
+            Some(Value::Array(page)) => tenants.extend(page),
+            _ => client::read::<wire::Tenants>(&answer).map(drop)?,
+        }
+        match answer.get("next").and_then(Value::as_str) {
+            Some(next) => path = format!("/v1/tenants?after={}", client::encode(next)),
+            None => return Ok(tenants),
+        }
+    }
+}
+
+/// The id of a tenant that is named by its id or its name.
+pub(crate) fn resolve(client: &Client, tenant: &str) -> anyhow::Result<String> {
+    if tenant.starts_with("ten_") {
+        return Ok(tenant.to_owned());
+    }
+    let tenants: Vec<wire::Tenant> = client::read(&Value::Array(all(client)?))?;
+    tenants.into_iter().find(|known| known.name == tenant).map(|known| known.tenant).ok_or_else(|| {
+        Failure::new(format_args!("there is no tenant `{tenant}`"))
+            .because(format_args!("{} has none of that name", client.url()))
+            .advise("see `insula tenant list`")
+            .into()
+    })
+}
+
+fn show(answer: &Value, terminal: &Terminal) -> anyhow::Result<()> {
+    if terminal.is_json() {
+        terminal.json(answer);
+        return Ok(());
+    }
+    let tenant: wire::Tenant = client::read(answer)?;
+    terminal.say(format_args!("{} {}", bold(terminal::plain(&tenant.name)), dim(terminal::plain(&tenant.state))));
+    let created = terminal::moment(tenant.created_us);
+    terminal.say_all(&terminal::facts([("tenant", tenant.tenant), ("created", created)]));
+    terminal.say("");
+    terminal.say_all(&super::limits::table(&tenant.limits).lines());
+    Ok(())
+}
+
+fn state(state: &str) -> Cell {
+    let cell = Cell::text(state);
+    if state == "active" { cell.styled(good) } else { cell.styled(warn) }
+}

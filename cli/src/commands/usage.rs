@@ -1,0 +1,59 @@
+//! `insula usage`: what the tenant's agents used, by day, agent and version.
+
+use std::collections::BTreeMap;
+
+use anyhow::Context;
+
+use crate::client::{self, Client};
+use crate::connection::{Connection, Role};
+use crate::terminal::{self, Cell, Table, Terminal, bad, dim};
+use crate::wire;
+
+/// Arguments of `usage`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    connection: Connection,
+}
+
+pub(crate) fn run(args: &Args, terminal: &Terminal) -> anyhow::Result<()> {
+    let client = Client::new(&args.connection.target(Role::Tenant)?);
+    let answer = client.get("/v1/usage").context("the usage cannot be shown")?;
+    if terminal.is_json() {
+        terminal.json(&answer);
+        return Ok(());
+    }
+    let usage = client::read::<wire::Usage>(&answer)?.usage;
+    if usage.is_empty() {
+        terminal.note(dim("  no call has been made yet"));
+        return Ok(());
+    }
+    terminal.say_all(&table(&usage, &names(&client)?).lines());
+    Ok(())
+}
+
+/// The names of agents by their ids. An agent that was deleted has none any more.
+pub(crate) fn names(client: &Client) -> anyhow::Result<BTreeMap<String, String>> {
+    let agents: wire::Agents = client::read(&client.get("/v1/agents")?)?;
+    Ok(agents.agents.into_iter().map(|agent| (agent.agent_id, agent.agent)).collect())
+}
+
+/// Usage, one row for each agent, version and day.
+pub(crate) fn table(usage: &[wire::UsageRow], names: &BTreeMap<String, String>) -> Table {
+    let mut table = Table::new(&["day", "agent", "version", "calls", "failed", "fuel", "cpu", "wall", "peak memory"]);
+    for row in usage {
+        let failed = Cell::figure(terminal::count(row.failures));
+        table.row([
+            Cell::text(terminal::day(row.day)),
+            Cell::text(names.get(&row.agent_id).unwrap_or(&row.agent_id)),
+            Cell::text(&row.version).styled(dim),
+            Cell::figure(terminal::count(row.calls)),
+            if row.failures > 0 { failed.styled(bad) } else { failed },
+            Cell::figure(terminal::count(row.fuel)),
+            Cell::figure(terminal::duration_us(row.cpu_us)),
+            Cell::figure(terminal::duration_us(row.wall_us)),
+            Cell::figure(terminal::bytes(row.peak_memory)),
+        ]);
+    }
+    table
+}

@@ -1,0 +1,126 @@
+//! A host in this process: the production runtime and server, as `serve`, `run`, `dev` and `demo` start them.
+
+mod tenants;
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use insula_runtime::{
+    EngineSettings, HostSettings, OpenDataDirError, OpenError, Opened, Runtime, Settings, WorkerCommand,
+};
+use insula_server::{Server, ServerSettings};
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use crate::environment;
+use crate::failure::{Explain, Failure};
+
+pub(crate) use tenants::{create_tenant, deploy, log_in, operator};
+
+/// The address of tenants' routes unless told otherwise.
+pub(crate) const STANDARD_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 7400);
+
+/// A server that runs in the background of this process.
+#[derive(Debug)]
+pub(crate) struct Serving {
+    /// Where tenants call.
+    pub(crate) address: SocketAddr,
+    /// Where operators call.
+    pub(crate) admin_address: SocketAddr,
+    runtime: Runtime,
+    stop: oneshot::Sender<()>,
+    task: JoinHandle<()>,
+}
+
+/// The threads that a host's control plane runs on. Guests have threads of their own.
+pub(crate) fn control_threads() -> anyhow::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .explain("cannot start the host's threads", "look at the limits of this process, such as `ulimit -u`")
+}
+
+/// Opens a data directory with the production settings.
+pub(crate) async fn open(data: &Path, engine: EngineSettings, host: HostSettings) -> anyhow::Result<Opened> {
+    let worker = WorkerCommand { program: environment::own_program()?, arguments: vec!["compile-worker".into()] };
+    let settings = Settings { data: data.to_owned(), worker, engine, host };
+    Runtime::open(settings).await.map_err(|error| refused(data, error))
+}
+
+fn refused(data: &Path, error: OpenError) -> anyhow::Error {
+    let advice = match &error {
+        OpenError::DataDir(OpenDataDirError::InUse { .. }) => {
+            "stop the other host, or give another directory with --data".to_owned()
+        }
+        OpenError::DataDir(OpenDataDirError::NewerFormat { .. }) => {
+            "use the newer release that wrote it; older ones never touch such a directory".to_owned()
+        }
+        OpenError::DataDir(OpenDataDirError::NotOurs { .. }) => "give a new or an empty directory with --data".to_owned(),
+        OpenError::Probe { .. } => {
+            "a host whose limits do not bite serves no one: report this with the machine's kernel and processor".to_owned()
+        }
+        _ => format!("see that {} can be written and that its disk has room", data.display()),
+    };
+    Err::<(), _>(error).explain("the host does not start", advice).err().unwrap_or_else(|| anyhow::anyhow!("the host does not start"))
+}
+
+/// Begins to serve.
+pub(crate) async fn serve(runtime: &Runtime, settings: ServerSettings) -> anyhow::Result<Serving> {
+    let bound = Server::bind(runtime.clone(), settings).await;
+    let server = bound.map_err(|error| {
+        Failure::new(format_args!("cannot listen on {}", error.address))
+            .because(&error.source)
+            .advise("stop what listens there, or give another address with --listen and --admin-listen")
+    })?;
+    let (address, admin_address) = (server.address(), server.admin_address());
+    let (stop, stopped) = oneshot::channel::<()>();
+    let task = tokio::spawn(server.serve(async move {
+        // A sender that is gone is an order to stop as well.
+        let _ = stopped.await;
+    }));
+    Ok(Serving { address, admin_address, runtime: runtime.clone(), stop, task })
+}
+
+impl Serving {
+    /// Takes no more calls, lets those in flight end, and writes down what is still to be written.
+    pub(crate) async fn drain(self) {
+        let _ = self.stop.send(());
+        // A task that panicked has nothing left to drain.
+        let _ = self.task.await;
+        self.runtime.shutdown().await;
+    }
+
+    /// The tenants' address, as a client writes it.
+    pub(crate) fn url(&self) -> String {
+        url(self.address)
+    }
+
+    /// The operators' address, as a client writes it.
+    pub(crate) fn admin_url(&self) -> String {
+        url(self.admin_address)
+    }
+}
+
+/// How a client on this machine reaches an address that a server listens on.
+fn url(address: SocketAddr) -> String {
+    let mut reachable = address;
+    if address.ip().is_unspecified() {
+        reachable.set_ip(match address {
+            SocketAddr::V4(_) => std::net::Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => std::net::Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    format!("http://{reachable}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_one_that_a_client_can_call() {
+        assert_eq!(url("127.0.0.1:7400".parse().unwrap()), "http://127.0.0.1:7400");
+        assert_eq!(url("0.0.0.0:80".parse().unwrap()), "http://127.0.0.1:80");
+        assert_eq!(url("[::]:80".parse().unwrap()), "http://[::1]:80");
+    }
+}

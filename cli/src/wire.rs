@@ -1,0 +1,129 @@
+//! The parts of the host's answers that pages are made from. What else an answer has is passed over; `--json` shows it.
+
+use serde::Deserialize;
+
+use crate::limits::ByName;
+use crate::log_lines::LogLine;
+
+/// An agent.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Agent {
+    pub(crate) agent: String,
+    pub(crate) agent_id: String,
+    pub(crate) active: Option<Version>,
+    pub(crate) created_us: u64,
+    pub(crate) updated_us: u64,
+}
+
+/// One upload of an agent.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Version {
+    pub(crate) version: String,
+    pub(crate) number: u64,
+    pub(crate) digest: String,
+    pub(crate) component_bytes: u64,
+    pub(crate) created_us: u64,
+    pub(crate) active: bool,
+}
+
+/// `GET /v1/agents`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Agents {
+    pub(crate) agents: Vec<Agent>,
+}
+
+/// `GET /v1/agents/{agent}/versions`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Versions {
+    pub(crate) versions: Vec<Version>,
+}
+
+/// `PUT /v1/agents/{agent}`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Deployed {
+    pub(crate) agent: String,
+    pub(crate) version: String,
+    pub(crate) number: u64,
+    pub(crate) digest: String,
+    pub(crate) report: insula_runtime::Report,
+}
+
+/// What one version used on one day.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct UsageRow {
+    pub(crate) agent_id: String,
+    pub(crate) version: String,
+    pub(crate) day: u64,
+    pub(crate) calls: u64,
+    pub(crate) failures: u64,
+    pub(crate) fuel: u64,
+    pub(crate) cpu_us: u64,
+    pub(crate) wall_us: u64,
+    pub(crate) peak_memory: u64,
+}
+
+/// `GET /v1/usage`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Usage {
+    pub(crate) usage: Vec<UsageRow>,
+}
+
+/// `GET /v1/logs`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct LogPage {
+    pub(crate) lines: Vec<LogLine>,
+    #[serde(default)]
+    pub(crate) lost: u64,
+}
+
+/// A tenant.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Tenant {
+    pub(crate) tenant: String,
+    pub(crate) name: String,
+    pub(crate) state: String,
+    pub(crate) created_us: u64,
+    pub(crate) limits: ByName,
+}
+
+/// `GET /v1/tenants`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Tenants {
+    pub(crate) tenants: Vec<Tenant>,
+}
+
+/// `POST /v1/tenants`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct NewTenant {
+    pub(crate) tenant: String,
+    pub(crate) key: String,
+}
+
+/// A key, without its secret.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Key {
+    pub(crate) id: String,
+    pub(crate) label: String,
+    pub(crate) permissions: Vec<String>,
+    pub(crate) created_us: u64,
+    pub(crate) revoked_us: Option<u64>,
+}
+
+/// `GET /v1/tenants/{tenant}/keys`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Keys {
+    pub(crate) keys: Vec<Key>,
+}
+
+/// `POST /v1/tenants/{tenant}/keys`: the secret, once.
+#[derive(Debug, Deserialize)]
+pub(crate) struct NewKey {
+    pub(crate) id: String,
+    pub(crate) key: String,
+}

@@ -1,0 +1,90 @@
+//! The bill: what one call used. Sent as `Insula-Bill`, also when the call failed.
+
+use std::fmt::Write as _;
+
+macro_rules! bill {
+    ($($(#[$doc:meta])* $field:ident = $name:literal,)*) => {
+        /// What one call used.
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+        #[serde(rename_all = "kebab-case")]
+        pub struct Bill { $($(#[$doc])* pub $field: u64,)* }
+
+        impl Bill {
+            /// Names and amounts, in the order in which they are written.
+            #[must_use]
+            pub fn entries(&self) -> [(&'static str, u64); [$($name),*].len()] {
+                [$(($name, self.$field)),*]
+            }
+
+            fn set(&mut self, name: &str, amount: u64) {
+                match name {
+                    $($name => self.$field = amount,)*
+                    _ => {}
+                }
+            }
+        }
+    };
+}
+
+bill! {
+    /// Fuel: one unit for most instructions. The same component, input and host answers give the same fuel.
+    fuel = "fuel",
+    /// Time on a processor, in microseconds.
+    cpu_us = "cpu-us",
+    /// Time from admission to answer, in microseconds.
+    wall_us = "wall-us",
+    /// All memories and tables together at their most, in bytes.
+    peak_memory = "peak-memory",
+    /// Host functions called.
+    host_calls = "host-calls",
+    /// Bytes through host functions, both ways.
+    host_bytes = "host-bytes",
+    /// Bytes of log written.
+    log_bytes = "log-bytes",
+    /// Log lines that did not fit the call's budget.
+    log_dropped = "log-dropped",
+    /// Bytes of the request's body.
+    request_bytes = "request-bytes",
+    /// Bytes of the answer's body.
+    response_bytes = "response-bytes",
+}
+
+impl Bill {
+    /// As the value of `Insula-Bill`: a dictionary of integers (RFC 9651).
+    #[must_use]
+    pub fn to_header(&self) -> String {
+        let mut text = String::with_capacity(192);
+        for (index, (name, amount)) in self.entries().into_iter().enumerate() {
+            let separator = if index == 0 { "" } else { ", " };
+            // An integer of RFC 9651 has at most 15 digits.
+            let _ = write!(text, "{separator}{name}={}", amount.min(999_999_999_999_999));
+        }
+        text
+    }
+
+    /// Reads the value of an `Insula-Bill`. Names that are not known are passed over; `None` when it is no dictionary of
+    /// integers.
+    #[must_use]
+    pub fn from_header(text: &str) -> Option<Self> {
+        let mut bill = Self::default();
+        for member in text.split(',') {
+            let (name, amount) = member.trim().split_once('=')?;
+            bill.set(name, amount.parse().ok()?);
+        }
+        Some(bill)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bill_reads_back_from_its_header() {
+        let bill = Bill { fuel: 12, cpu_us: 34, log_dropped: 56, ..Bill::default() };
+        assert!(bill.to_header().starts_with("fuel=12, cpu-us=34, wall-us=0, "));
+        assert_eq!(Bill::from_header(&bill.to_header()), Some(bill));
+        assert_eq!(Bill::from_header("fuel=1, later=2").map(|bill| bill.fuel), Some(1));
+        assert_eq!(Bill::from_header("fuel"), None);
+    }
+}

@@ -1,0 +1,245 @@
+//! The scan of an upload, before anything is compiled: linear in its size, bounded, and without a compiler.
+//!
+//! Compile-time denial of service is no bug of wasmtime's, by its security policy; what a component may hold is ours to
+//! bound. Whether it is valid is the compiler's to say, in its own process.
+
+use wasmparser::{
+    Chunk, ComponentExternalKind, Encoding, Parser, Payload, WasmFeatures,
+};
+
+use crate::deploy_error::DeployError;
+use crate::engine::{ImportStatus, import_status};
+use crate::report::{Report, ReportImport};
+
+/// The export that makes a component an agent.
+const HANDLER: &str = "insula:agent/handler@0.1.0";
+/// Core modules of one component. Components of JavaScript and Python have under ten.
+const MODULES: u64 = 32;
+/// Components inside components.
+const NESTING: usize = 8;
+/// Functions with a body.
+const FUNCTIONS: u64 = 200_000;
+/// The largest body of one function, in bytes. Some passes of a compiler are worse than linear in it.
+const BODY_BYTES: u64 = 2 << 20;
+/// Data and element segments.
+const SEGMENTS: u64 = 100_000;
+/// Types, of modules and components.
+const TYPES: u64 = 100_000;
+/// Memories with something in them at the start.
+const MEMORIES: u64 = 16;
+/// A stack of more than this makes each call clear or fault in more memory than it need.
+const PAGE: u64 = 64 << 10;
+
+#[derive(Debug, Default)]
+struct Counts {
+    modules: u64,
+    functions: u64,
+    segments: u64,
+    types: u64,
+    memories: u64,
+    memory_bytes: u64,
+}
+
+/// Looks an upload over.
+///
+/// # Errors
+///
+/// The first thing that is wrong with it.
+pub(crate) fn scan(bytes: &[u8]) -> Result<Report, DeployError> {
+    if bytes.is_empty() {
+        return Err(DeployError::Empty);
+    }
+    if !bytes.starts_with(b"\0asm") {
+        return Err(DeployError::NotWasm);
+    }
+    let mut counts = Counts::default();
+    let mut imports = Vec::new();
+    let mut exports = Vec::new();
+    walk(bytes, &mut counts, &mut imports, &mut exports)?;
+    let unknown: Vec<String> =
+        imports.iter().filter(|name| import_status(name) == ImportStatus::Unknown).cloned().collect();
+    if !unknown.is_empty() {
+        return Err(DeployError::UnknownImports { names: unknown });
+    }
+    if !exports.iter().any(|name| name == HANDLER) {
+        return Err(DeployError::NoHandler);
+    }
+    Ok(report(bytes, &counts, imports, exports))
+}
+
+fn walk(bytes: &[u8], counts: &mut Counts, imports: &mut Vec<String>, exports: &mut Vec<String>) -> Result<(), DeployError> {
+    let mut parser = Parser::new(0);
+    parser.set_features(WasmFeatures::all());
+    let mut parents: Vec<Parser> = Vec::new();
+    let mut rest = bytes;
+    loop {
+        let (consumed, payload) = match parser.parse(rest, true).map_err(|error| malformed(&error))? {
+            Chunk::Parsed { consumed, payload } => (consumed, payload),
+            Chunk::NeedMoreData(_) => return Err(cut_short(bytes)),
+        };
+        rest = rest.get(consumed..).unwrap_or_default();
+        match payload {
+            Payload::Version { encoding: Encoding::Module, .. } if parents.is_empty() => return Err(DeployError::CoreModule),
+            Payload::ModuleSection { parser: inner, .. } | Payload::ComponentSection { parser: inner, .. } => {
+                parents.push(std::mem::replace(&mut parser, inner));
+                within("levels of nesting", parents.len() as u64, NESTING as u64)?;
+            }
+            Payload::End(_) => match parents.pop() {
+                Some(parent) => parser = parent,
+                None => return if rest.is_empty() { Ok(()) } else { Err(trailing(bytes, rest)) },
+            },
+            Payload::CodeSectionStart { size, .. } => {
+                // The bodies follow one by one as `CodeSectionEntry`.
+                within("bytes in one code section", u64::from(size), bytes.len() as u64)?;
+            }
+            payload => count(&payload, parents.is_empty(), counts, imports, exports)?,
+        }
+    }
+}
+
+fn count(
+    payload: &Payload<'_>,
+    top: bool,
+    counts: &mut Counts,
+    imports: &mut Vec<String>,
+    exports: &mut Vec<String>,
+) -> Result<(), DeployError> {
+    match payload {
+        Payload::Version { encoding: Encoding::Module, .. } => {
+            counts.modules += 1;
+            within("core modules", counts.modules, MODULES)
+        }
+        Payload::CodeSectionEntry(body) => {
+            counts.functions += 1;
+            within("bytes in one function", body.range().len() as u64, BODY_BYTES)?;
+            within("functions", counts.functions, FUNCTIONS)
+        }
+        Payload::DataSection(section) => segments(counts, section.count()),
+        Payload::ElementSection(section) => segments(counts, section.count()),
+        Payload::TypeSection(section) => types(counts, section.count()),
+        Payload::ComponentTypeSection(section) => types(counts, section.count()),
+        Payload::CoreTypeSection(section) => types(counts, section.count()),
+        Payload::MemorySection(section) => {
+            for memory in section.clone() {
+                let memory = memory.map_err(|error| malformed(&error))?;
+                counts.memories += 1;
+                counts.memory_bytes = counts.memory_bytes.saturating_add(memory.initial.saturating_mul(PAGE));
+            }
+            within("memories", counts.memories, MEMORIES)
+        }
+        Payload::ComponentImportSection(section) if top => {
+            for import in section.clone() {
+                imports.push(import.map_err(|error| malformed(&error))?.name.name.to_owned());
+            }
+            within("imports", imports.len() as u64, TYPES)
+        }
+        Payload::ComponentExportSection(section) if top => {
+            for export in section.clone() {
+                let export = export.map_err(|error| malformed(&error))?;
+                if matches!(export.kind, ComponentExternalKind::Instance | ComponentExternalKind::Func) {
+                    exports.push(export.name.name.to_owned());
+                }
+            }
+            within("exports", exports.len() as u64, TYPES)
+        }
+        _ => Ok(()),
+    }
+}
+
+fn segments(counts: &mut Counts, more: u32) -> Result<(), DeployError> {
+    counts.segments += u64::from(more);
+    within("data and element segments", counts.segments, SEGMENTS)
+}
+
+fn types(counts: &mut Counts, more: u32) -> Result<(), DeployError> {
+    counts.types += u64::from(more);
+    within("types", counts.types, TYPES)
+}
+
+fn within(what: &'static str, found: u64, limit: u64) -> Result<(), DeployError> {
+    if found > limit { Err(DeployError::TooComplex { what, found, limit }) } else { Ok(()) }
+}
+
+fn malformed(error: &wasmparser::BinaryReaderError) -> DeployError {
+    DeployError::Malformed { offset: usize::try_from(error.offset()).unwrap_or(usize::MAX), reason: error.message().to_owned() }
+}
+
+fn cut_short(bytes: &[u8]) -> DeployError {
+    DeployError::Malformed { offset: bytes.len(), reason: "it ends in the middle".to_owned() }
+}
+
+fn trailing(bytes: &[u8], rest: &[u8]) -> DeployError {
+    DeployError::Malformed { offset: bytes.len() - rest.len(), reason: "there are bytes after its end".to_owned() }
+}
+
+fn report(bytes: &[u8], counts: &Counts, imports: Vec<String>, exports: Vec<String>) -> Report {
+    let status = |name: &str| match import_status(name) {
+        ImportStatus::Granted => "granted",
+        ImportStatus::Denied | ImportStatus::Unknown => "denied-stub",
+    };
+    let mut warnings = Vec::new();
+    if counts.memory_bytes > 16 * PAGE {
+        warnings.push(format!(
+            "its memories start at {} KiB: with Rust, `-C link-arg=-zstack-size=32768` makes calls faster",
+            counts.memory_bytes >> 10
+        ));
+    }
+    Report {
+        component_bytes: bytes.len() as u64,
+        imports: imports
+            .into_iter()
+            .map(|name| ReportImport { status: status(&name).to_owned(), name })
+            .collect(),
+        exports,
+        modules: u32::try_from(counts.modules).unwrap_or(u32::MAX),
+        functions: u32::try_from(counts.functions).unwrap_or(u32::MAX),
+        memories: u32::try_from(counts.memories).unwrap_or(u32::MAX),
+        memory_minimum_bytes: counts.memory_bytes,
+        warnings,
+        ..Report::default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn component(text: &str) -> Vec<u8> {
+        wat::parse_str(text).unwrap()
+    }
+
+    #[test]
+    fn what_is_not_a_component_is_told_apart() {
+        assert!(matches!(scan(b""), Err(DeployError::Empty)));
+        assert!(matches!(scan(b"#!/bin/sh"), Err(DeployError::NotWasm)));
+        assert!(matches!(scan(&component("(module)")), Err(DeployError::CoreModule)));
+        assert!(matches!(scan(&component("(component)")), Err(DeployError::NoHandler)));
+    }
+
+    #[test]
+    fn a_truncated_component_says_where_it_ends() {
+        let whole = component(r#"(component (core module (func (export "f"))))"#);
+        for end in 4..whole.len() {
+            assert!(
+                matches!(scan(&whole[..end]), Err(DeployError::Malformed { .. } | DeployError::NoHandler)),
+                "cut at {end}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_import_that_is_not_offered_is_named() {
+        let bytes = component(r#"(component (import "evil:thing/door@1.0.0" (instance)))"#);
+        let Err(DeployError::UnknownImports { names }) = scan(&bytes) else { panic!("it was let in") };
+        assert_eq!(names, ["evil:thing/door@1.0.0"]);
+    }
+
+    #[test]
+    fn modules_are_counted_over_all_components_inside() {
+        let many = "(component (core module) (core module) (core module) (core module) (core module))".repeat(7);
+        let Err(DeployError::TooComplex { what, .. }) = scan(&component(&format!("(component {many})"))) else {
+            panic!("it was let in")
+        };
+        assert_eq!(what, "core modules");
+    }
+}

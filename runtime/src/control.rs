@@ -1,0 +1,187 @@
+//! Every operator act on tenants and keys. Each takes the operator's proof, and leaves its audit record in the
+//! transaction that does it.
+
+use std::sync::Arc;
+
+use insula_store::{
+    CatalogError, Holdings, InvalidLimit, KeyInfo, Limits, LimitsPatch, TenantName, TenantRecord, TenantState, UsageRow,
+};
+use insula_tenancy::{KeyId, NewKey, OperatorScope, Permissions, TenantId};
+
+use crate::runtime::Inner;
+
+/// The operator's acts.
+#[derive(Debug, Clone)]
+pub struct Control(pub(crate) Arc<Inner>);
+
+/// An operator act that did not happen.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ControlError {
+    /// The catalog refused.
+    #[error(transparent)]
+    Catalog(#[from] CatalogError),
+    /// A limit outside its range.
+    #[error(transparent)]
+    InvalidLimit(#[from] InvalidLimit),
+    /// A tenant with data is erased, not deleted.
+    #[error("the tenant still has data: delete its agents and empty its storage first")]
+    DataRemains {
+        /// What there is.
+        holdings: Holdings,
+    },
+    /// What the tenant has could not be counted. The operator's log has the reason.
+    #[error("what the tenant has could not be counted; nothing was deleted")]
+    Uncounted,
+}
+
+impl Control {
+    /// Makes a tenant, with a first key that may do everything.
+    ///
+    /// # Errors
+    ///
+    /// A name that is taken, a limit outside its range.
+    pub async fn create_tenant(
+        &self,
+        by: &OperatorScope,
+        name: &TenantName,
+        limits: &LimitsPatch,
+    ) -> Result<(TenantRecord, NewKey), ControlError> {
+        let limits = Limits::standard().patched(limits)?;
+        Ok(self.0.catalog.create_tenant(by, name, &limits).await?)
+    }
+
+    /// Tenants in the order in which they were made, after one of them.
+    ///
+    /// # Errors
+    ///
+    /// When the catalog cannot be read.
+    pub async fn tenants(
+        &self,
+        by: &OperatorScope,
+        after: Option<TenantId>,
+        limit: u32,
+    ) -> Result<Vec<TenantRecord>, ControlError> {
+        Ok(self.0.catalog.tenants(by, after, limit).await?)
+    }
+
+    /// One tenant.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`.
+    pub async fn tenant(&self, by: &OperatorScope, id: TenantId) -> Result<TenantRecord, ControlError> {
+        Ok(self.0.catalog.tenant(by, id).await?)
+    }
+
+    /// Changes a tenant's name and limits. Calls that begin after it returns have the new ones.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`, a name that is taken, a limit outside its range: nothing is changed then.
+    pub async fn update_tenant(
+        &self,
+        by: &OperatorScope,
+        id: TenantId,
+        name: Option<&TenantName>,
+        limits: &LimitsPatch,
+    ) -> Result<TenantRecord, ControlError> {
+        let record = self.0.catalog.update_tenant(by, id, name, limits).await;
+        self.0.tenants.changed(id);
+        Ok(record?)
+    }
+
+    /// Suspends a tenant: its keys open nothing until it is resumed. Calls in flight finish.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`.
+    pub async fn suspend(&self, by: &OperatorScope, id: TenantId) -> Result<TenantRecord, ControlError> {
+        Ok(self.0.catalog.set_tenant_state(by, id, TenantState::Suspended).await?)
+    }
+
+    /// Resumes a suspended tenant.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`.
+    pub async fn resume(&self, by: &OperatorScope, id: TenantId) -> Result<TenantRecord, ControlError> {
+        Ok(self.0.catalog.set_tenant_state(by, id, TenantState::Active).await?)
+    }
+
+    /// Deletes a tenant that has no agents and no data.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`, or [`ControlError::DataRemains`] with what there is.
+    pub async fn delete_tenant(&self, by: &OperatorScope, id: TenantId) -> Result<(), ControlError> {
+        self.0.catalog.tenant(by, id).await?;
+        let holdings = self.holdings(by, id).await?;
+        if holdings.storage_keys > 0 || holdings.components > 0 {
+            return Err(ControlError::DataRemains { holdings });
+        }
+        self.0.catalog.delete_tenant(by, id).await?;
+        self.0.tenants.forget(id);
+        if let Err(error) = self.0.maintenance.remove_empty(id).await {
+            let error = &error as &dyn std::error::Error;
+            tracing::warn!(error, tenant = %id, "the empty folder of a deleted tenant could not be removed");
+        }
+        Ok(())
+    }
+
+    /// What a tenant has: counts and sizes, never contents.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`.
+    pub async fn holdings(&self, by: &OperatorScope, id: TenantId) -> Result<Holdings, ControlError> {
+        self.0.catalog.tenant(by, id).await?;
+        self.0.maintenance.holdings(id).await.map_err(|error| {
+            tracing::error!(error = &error as &dyn std::error::Error, tenant = %id, "a tenant's holdings could not be counted");
+            ControlError::Uncounted
+        })
+    }
+
+    /// Makes a key for a tenant.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`.
+    pub async fn create_key(
+        &self,
+        by: &OperatorScope,
+        tenant: TenantId,
+        label: &str,
+        permissions: Permissions,
+    ) -> Result<(KeyInfo, NewKey), ControlError> {
+        Ok(self.0.catalog.create_key(by, tenant, label, permissions).await?)
+    }
+
+    /// A tenant's keys, without their secrets.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`.
+    pub async fn keys(&self, by: &OperatorScope, tenant: TenantId) -> Result<Vec<KeyInfo>, ControlError> {
+        Ok(self.0.catalog.keys(by, tenant).await?)
+    }
+
+    /// Revokes a key. It opens nothing from the moment this returns.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`, also for a key of another tenant.
+    pub async fn revoke_key(&self, by: &OperatorScope, tenant: TenantId, key: KeyId) -> Result<(), ControlError> {
+        Ok(self.0.catalog.revoke_key(by, tenant, key).await?)
+    }
+
+    /// What a tenant has used, by agent, version and day.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`.
+    pub async fn usage(&self, by: &OperatorScope, tenant: TenantId) -> Result<Vec<UsageRow>, ControlError> {
+        self.0.flush_usage().await?;
+        Ok(self.0.catalog.usage_of(by, tenant).await?)
+    }
+}

@@ -1,0 +1,18 @@
+//! The engine: its settings, what a guest's store holds, what is linked, and the probes that show that limits bite.
+
+mod artefact;
+pub(crate) mod config;
+mod guest;
+mod probe;
+mod stdio;
+mod ticker;
+mod wasi;
+
+pub(crate) use artefact::{LoadError, load};
+pub(crate) use config::SharedEngine;
+pub(crate) use guest::{GuestState, Interrupted};
+pub use probe::{Check, Readiness};
+pub(crate) use probe::probe;
+pub(crate) use stdio::Output;
+pub(crate) use ticker::{Pulse, Ticker};
+pub(crate) use wasi::{ImportStatus, import_status, linker};

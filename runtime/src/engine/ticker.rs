@@ -1,0 +1,97 @@
+//! The ticker: an OS thread that advances the epoch while guests run, and parks while none does.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::thread::{self, JoinHandle, Thread};
+use std::time::Duration;
+
+use wasmtime::Engine;
+
+/// Ticks without a guest before it parks: waking it costs more than a few idle ticks.
+const LINGER: u32 = 20;
+
+/// Advances the epoch of one engine. Dropped, it stops and is joined.
+#[derive(Debug)]
+pub(crate) struct Ticker {
+    shared: Arc<Shared>,
+    thread: Option<JoinHandle<()>>,
+}
+
+#[derive(Debug, Default)]
+struct Shared {
+    busy: AtomicU32,
+    parked: AtomicBool,
+    stopped: AtomicBool,
+}
+
+/// Tells the ticker that a guest thread has work. Cheap to clone.
+#[derive(Debug, Clone)]
+pub(crate) struct Pulse {
+    shared: Arc<Shared>,
+    thread: Thread,
+}
+
+impl Ticker {
+    /// # Errors
+    ///
+    /// When the machine gives no thread.
+    pub(crate) fn start(engine: Engine, tick: Duration) -> std::io::Result<Self> {
+        let shared = Arc::new(Shared::default());
+        let state = Arc::clone(&shared);
+        let thread = thread::Builder::new().name("insula-ticker".into()).spawn(move || run(&engine, tick, &state))?;
+        Ok(Self { shared, thread: Some(thread) })
+    }
+
+    pub(crate) fn pulse(&self) -> Option<Pulse> {
+        let thread = self.thread.as_ref()?.thread().clone();
+        Some(Pulse { shared: Arc::clone(&self.shared), thread })
+    }
+}
+
+impl Pulse {
+    /// A guest thread begins to work.
+    pub(crate) fn begin(&self) {
+        self.shared.busy.fetch_add(1, Ordering::SeqCst);
+        if self.shared.parked.swap(false, Ordering::SeqCst) {
+            self.thread.unpark();
+        }
+    }
+
+    /// It has nothing to do.
+    pub(crate) fn end(&self) {
+        self.shared.busy.fetch_sub(1, Ordering::SeqCst);
+    }
+}
+
+fn run(engine: &Engine, tick: Duration, shared: &Shared) {
+    let mut idle = 0;
+    while !shared.stopped.load(Ordering::SeqCst) {
+        if shared.busy.load(Ordering::SeqCst) > 0 {
+            idle = 0;
+        } else {
+            idle += 1;
+        }
+        if idle > LINGER {
+            shared.parked.store(true, Ordering::SeqCst);
+            // A guest thread that began in between has either seen `parked`, or is seen here.
+            if shared.busy.load(Ordering::SeqCst) == 0 && !shared.stopped.load(Ordering::SeqCst) {
+                thread::park();
+            }
+            shared.parked.store(false, Ordering::SeqCst);
+            idle = 0;
+        } else {
+            thread::park_timeout(tick);
+            engine.increment_epoch();
+        }
+    }
+}
+
+impl Drop for Ticker {
+    fn drop(&mut self) {
+        self.shared.stopped.store(true, Ordering::SeqCst);
+        if let Some(thread) = self.thread.take() {
+            thread.thread().unpark();
+            let _ = thread.join();
+        }
+    }
+}

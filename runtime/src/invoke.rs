@@ -1,0 +1,326 @@
+//! One call: admitted, given a fresh store (R1), run on the guest threads, billed.
+
+use std::num::NonZeroU64;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::task::Poll;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use insula_host_api::bindings::exports::insula::agent::handler;
+use insula_host_api::{Budget, CallLimits, Grants, Host, Level, LogSink};
+use insula_store::{AgentName, CatalogError};
+use insula_tenancy::{Invoke, InvocationId, Permit};
+use wasmtime::{PoolConcurrencyLimitError, Store, UpdateDeadline};
+
+use crate::admission::Admitted;
+use crate::bill::Bill;
+use crate::classify::classify;
+use crate::components::Loaded;
+use crate::engine::{GuestState, Interrupted};
+use crate::logs::CallLog;
+use crate::outcome::{AgentError, Call, CallFailure, Invocation, InvokeError, Response};
+use crate::respond::response;
+use crate::runtime::Inner;
+use crate::scheduler::{CallClock, SchedulerHandle};
+use crate::tenants::{ActiveAgent, TenantEntry};
+use crate::usage::Meter;
+
+/// Entries of a request's metadata, and their bytes together.
+const METADATA_ENTRIES: usize = 64;
+const METADATA_BYTES: usize = 16 << 10;
+/// What a host call may lift beside the largest value: names, records, the list's own words.
+const LIFT_SLACK: u64 = 64 << 10;
+/// Component-model handles of one call.
+const HANDLES: usize = 1_024;
+/// When trying again may help a call for which the pool had no instance.
+const POOL_RETRY: Duration = Duration::from_secs(1);
+
+/// What a guest thread brings back.
+enum Ran {
+    Done(Result<Response, CallFailure>, Bill),
+    /// The pool had nothing left: nothing ran.
+    NoInstance,
+}
+
+/// Everything that the guest's thread needs, owned.
+struct Job {
+    loaded: Arc<Loaded>,
+    request: handler::Request,
+    grants: Grants,
+    log: Arc<CallLog>,
+    limits: CallLimits,
+    clock: Arc<CallClock>,
+    meter: Arc<Meter>,
+    scheduler: SchedulerHandle,
+    admitted: Admitted,
+}
+
+impl Inner {
+    pub(crate) async fn invoke(
+        &self,
+        permit: &Permit<'_, Invoke>,
+        agent: &AgentName,
+        call: Call,
+    ) -> Result<Invocation, InvokeError> {
+        let entry = self.tenants.entry(permit).await.map_err(|error| unavailable(&error))?;
+        let limits = entry.limits();
+        if call.body.len() as u64 > limits.request_bytes.get() {
+            return Err(InvokeError::RequestTooLarge { limit: limits.request_bytes.get() });
+        }
+        check_metadata(&call)?;
+        let admitted = self.admission.admit(&entry.slots, limits.concurrency.get())?;
+        let clock = Arc::new(CallClock::start(micros(limits.wall_us), micros(limits.cpu_us)));
+        let active = self.tenants.active(permit, &entry, agent).await.map_err(|error| match error {
+            CatalogError::NotFound => InvokeError::NotFound,
+            other => unavailable(&other),
+        })?;
+        let loaded = self.components.get(&entry, active.version.digest).await.map_err(|error| {
+            let error = &error as &dyn std::error::Error;
+            tracing::error!(error, tenant = %entry.id, agent = %agent, "a component could not be loaded");
+            InvokeError::Unavailable
+        })?;
+        let id = InvocationId::generate();
+        let job = self.job(&entry, &active, loaded, call, id, clock, admitted, limits.call());
+        self.run(&entry, active.version.id, id, job).await
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the parts of one call, brought together once")]
+    fn job(
+        &self,
+        entry: &TenantEntry,
+        active: &Arc<ActiveAgent>,
+        loaded: Arc<Loaded>,
+        call: Call,
+        id: InvocationId,
+        clock: Arc<CallClock>,
+        admitted: Admitted,
+        limits: CallLimits,
+    ) -> Job {
+        let log = Arc::new(CallLog {
+            logs: Arc::clone(&entry.logs),
+            agent: active.name.clone(),
+            version: active.version.id,
+            invocation: id,
+        });
+        let grants = Grants {
+            storage: entry.store.storage(),
+            cache: entry.store.cache(),
+            log: Arc::clone(&log) as Arc<dyn LogSink>,
+            configuration: Arc::clone(&active.configuration),
+        };
+        Job {
+            loaded,
+            request: request(call, active, id),
+            grants,
+            log,
+            limits,
+            clock,
+            meter: Arc::clone(&active.meter),
+            scheduler: self.scheduler.clone(),
+            admitted,
+        }
+    }
+
+    async fn run(
+        &self,
+        entry: &TenantEntry,
+        version: insula_tenancy::VersionId,
+        id: InvocationId,
+        job: Job,
+    ) -> Result<Invocation, InvokeError> {
+        let clock = Arc::clone(&job.clock);
+        let task = self.scheduler.spawn(entry.id, clock, job.run());
+        match AssertUnwindSafe(task).catch_unwind().await {
+            Ok(Ran::Done(outcome, bill)) => {
+                self.counters.call(outcome.as_ref().map_or_else(CallFailure::code, |_| "ok"));
+                Ok(Invocation { id, version, outcome, bill })
+            }
+            Ok(Ran::NoInstance) => Err(InvokeError::HostBusy { retry_after: POOL_RETRY }),
+            Err(_) => {
+                tracing::error!(tenant = %entry.id, invocation = %id, "a call panicked outside of its guest");
+                Ok(Invocation { id, version, outcome: Err(CallFailure::HostFault), bill: Bill::default() })
+            }
+        }
+    }
+}
+
+fn micros(limit: NonZeroU64) -> Duration {
+    Duration::from_micros(limit.get())
+}
+
+fn unavailable(error: &CatalogError) -> InvokeError {
+    tracing::error!(error = error as &dyn std::error::Error, "the catalog could not be read for a call");
+    InvokeError::Unavailable
+}
+
+fn check_metadata(call: &Call) -> Result<(), InvokeError> {
+    let bytes: usize = call.metadata.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if call.metadata.len() > METADATA_ENTRIES || bytes > METADATA_BYTES {
+        return Err(InvokeError::MetadataTooLarge);
+    }
+    Ok(())
+}
+
+fn request(call: Call, active: &ActiveAgent, id: InvocationId) -> handler::Request {
+    let mut metadata = call.metadata;
+    // Names of the host's own: what a caller sends under them is not believed.
+    metadata.retain(|(name, _)| !name.starts_with("insula-"));
+    metadata.push(("insula-agent".to_owned(), active.name.to_string()));
+    metadata.push(("insula-version".to_owned(), active.version_text.clone()));
+    metadata.push(("insula-invocation".to_owned(), id.to_string()));
+    handler::Request {
+        body: call.body.into(),
+        content_type: call.content_type,
+        metadata,
+        idempotency_key: call.idempotency_key,
+    }
+}
+
+impl Job {
+    async fn run(self) -> Ran {
+        let mut unbilled = Unbilled { meter: self.meter, clock: Arc::clone(&self.clock), armed: true };
+        let request_bytes = self.request.body.len() as u64;
+        let (limits, clock, log) = (self.limits, self.clock, self.log);
+        let host = Host::new(self.grants, Budget::new(limits), Arc::clone(&clock) as _);
+        let state = GuestState::new(host, Arc::clone(&clock), Arc::clone(&log) as _);
+        let pre = &self.loaded.pre;
+        let mut store = Store::new(pre.engine(), state);
+        let outcome = match prepare(&mut store, &limits, self.scheduler) {
+            Err(error) => Err(error),
+            Ok(()) => within(&clock, call(&mut store, pre, self.request)).await,
+        };
+        if let Err(error) = &outcome
+            && error.is::<PoolConcurrencyLimitError>()
+        {
+            unbilled.armed = false;
+            return Ran::NoInstance;
+        }
+        let outcome = match outcome {
+            Ok(Ok(answer)) => response(answer, &limits),
+            Ok(Err(error)) => Err(CallFailure::Agent(agent_error(error))),
+            Err(error) => Err(classify(&error, store.data(), &limits)),
+        };
+        let mut bill = settle(&store, &limits, &clock);
+        bill.request_bytes = request_bytes;
+        bill.response_bytes = outcome.as_ref().map_or(0, |response| response.body.len() as u64);
+        unbilled.armed = false;
+        unbilled.meter.add(&bill, outcome.is_err());
+        if let Err(failure) = &outcome
+            && !matches!(failure, CallFailure::Agent(_))
+        {
+            log.host(Level::Error, &format!("{}: {failure}", failure.code()));
+        }
+        // The slot in a memory pool is free before the next call is let in for it.
+        drop(store);
+        drop(self.admitted);
+        Ran::Done(outcome, bill)
+    }
+}
+
+/// A call whose future was dropped still took processor time: it is metered as a failure.
+struct Unbilled {
+    meter: Arc<Meter>,
+    clock: Arc<CallClock>,
+    armed: bool,
+}
+
+impl Drop for Unbilled {
+    fn drop(&mut self) {
+        if self.armed {
+            let clock = self.clock.as_ref() as &dyn insula_host_api::CallClock;
+            let bill = Bill { cpu_us: clock.cpu_us(), wall_us: clock.wall_us(), ..Bill::default() };
+            self.meter.add(&bill, true);
+        }
+    }
+}
+
+fn prepare(store: &mut Store<GuestState>, limits: &CallLimits, scheduler: SchedulerHandle) -> wasmtime::Result<()> {
+    let largest = limits.response_bytes.max(limits.value_bytes).get();
+    store.limiter(|state| state);
+    store.set_fuel(limits.fuel.get())?;
+    store.set_hostcall_fuel(usize::try_from(largest.saturating_add(LIFT_SLACK))?);
+    store.set_max_component_handles(HANDLES);
+    store.set_epoch_deadline(1);
+    store.epoch_deadline_callback(move |context| {
+        let clock = &context.data().clock;
+        if clock.is_cancelled() {
+            Err(Interrupted::Cancelled.into())
+        } else if clock.is_spent() {
+            Err(Interrupted::Cpu.into())
+        } else if clock.is_late() {
+            Err(Interrupted::Deadline.into())
+        } else if scheduler.is_contended() {
+            Ok(UpdateDeadline::YieldCustom(1, Box::pin(to_the_back())))
+        } else {
+            Ok(UpdateDeadline::Continue(1))
+        }
+    });
+    Ok(())
+}
+
+/// Wakes itself and waits once: the task goes to the back of its own tenant's queue.
+async fn to_the_back() {
+    let mut yielded = false;
+    std::future::poll_fn(|context| {
+        if yielded {
+            return Poll::Ready(());
+        }
+        yielded = true;
+        context.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
+}
+
+type Answer = Result<handler::Response, handler::Error>;
+
+async fn call(
+    store: &mut Store<GuestState>,
+    pre: &insula_host_api::bindings::AgentPre<GuestState>,
+    request: handler::Request,
+) -> wasmtime::Result<Answer> {
+    let agent = pre.instantiate_async(&mut *store).await?;
+    agent.insula_agent_handler().call_invoke(&mut *store, &request).await
+}
+
+/// Runs a call up to its deadline, and turns a panic of a host function into an error. The epoch callback stops a guest
+/// that spins; the timer here stops one that waits.
+async fn within(clock: &CallClock, call: impl Future<Output = wasmtime::Result<Answer>>) -> wasmtime::Result<Answer> {
+    if clock.is_late() {
+        return Err(Interrupted::Deadline.into());
+    }
+    let deadline = tokio::time::Instant::from_std(clock.deadline());
+    match tokio::time::timeout_at(deadline, AssertUnwindSafe(call).catch_unwind()).await {
+        Ok(Ok(outcome)) => outcome,
+        Ok(Err(_panic)) => Err(HostPanicked.into()),
+        Err(_elapsed) => Err(Interrupted::Deadline.into()),
+    }
+}
+
+/// A host function panicked. The panic hook has logged where.
+#[derive(Debug, thiserror::Error)]
+#[error("a host function panicked")]
+pub(crate) struct HostPanicked;
+
+fn agent_error(error: handler::Error) -> AgentError {
+    AgentError { code: error.code, message: error.message, retry_after_ms: error.retry_after_ms }
+}
+
+fn settle(store: &Store<GuestState>, limits: &CallLimits, clock: &CallClock) -> Bill {
+    let budget = &store.data().host.budget;
+    let clock: &dyn insula_host_api::CallClock = clock;
+    let fuel_left = store.get_fuel().unwrap_or(0);
+    Bill {
+        fuel: limits.fuel.get().saturating_sub(fuel_left),
+        cpu_us: clock.cpu_us(),
+        wall_us: clock.wall_us(),
+        peak_memory: budget.peak_memory(),
+        host_calls: budget.host_calls(),
+        host_bytes: budget.host_bytes(),
+        log_bytes: budget.log().used(),
+        log_dropped: budget.log().dropped(),
+        request_bytes: 0,
+        response_bytes: 0,
+    }
+}

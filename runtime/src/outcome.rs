@@ -1,0 +1,180 @@
+//! How a call ends: what the caller gets, and the errors of the call and of the way to it.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use insula_tenancy::{InvocationId, VersionId};
+
+use crate::Bill;
+
+/// One request to an agent.
+#[derive(Debug, Clone)]
+pub struct Call {
+    /// The body, as it was sent.
+    pub body: Bytes,
+    /// Its content type.
+    pub content_type: String,
+    /// Names and values for the agent.
+    pub metadata: Vec<(String, String)>,
+    /// The caller's idempotency key.
+    pub idempotency_key: Option<String>,
+}
+
+/// A call that ran.
+#[derive(Debug)]
+pub struct Invocation {
+    /// Its id, as it stands in the log.
+    pub id: InvocationId,
+    /// The version that answered.
+    pub version: VersionId,
+    /// The answer, or how it failed.
+    pub outcome: Result<Response, CallFailure>,
+    /// What it used, also when it failed.
+    pub bill: Bill,
+}
+
+/// What an agent answered.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Response {
+    /// The body.
+    pub body: Vec<u8>,
+    /// Its content type: visible ASCII.
+    pub content_type: String,
+    /// Names (`[a-z0-9-]{1,64}`) and values (visible ASCII) for the caller.
+    pub metadata: Vec<(String, String)>,
+}
+
+/// An error that the agent itself returned.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AgentError {
+    /// The agent's word for it.
+    pub code: String,
+    /// The agent's sentence.
+    pub message: String,
+    /// When trying again may help, in milliseconds.
+    pub retry_after_ms: Option<u64>,
+}
+
+/// Why a call that ran has no answer. Every one has a bill.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum CallFailure {
+    /// The agent returned an error.
+    #[error("the agent returned an error: {}", .0.message)]
+    Agent(AgentError),
+    /// The guest trapped: it panicked, ran into unreachable code, or broke a contract.
+    #[error("the agent trapped: {reason}")]
+    Trap {
+        /// The engine's word for it.
+        reason: String,
+    },
+    /// Out of fuel.
+    #[error("the call used up its {limit} units of fuel")]
+    FuelExhausted {
+        /// The limit.
+        limit: u64,
+    },
+    /// Out of time on a processor.
+    #[error("the call used up its {limit_us} microseconds of processor time")]
+    CpuExhausted {
+        /// The limit, in microseconds.
+        limit_us: u64,
+    },
+    /// Out of time on the clock.
+    #[error("the call did not finish within its {limit_us} microseconds")]
+    DeadlineExceeded {
+        /// The limit, in microseconds.
+        limit_us: u64,
+    },
+    /// Memories, tables or handles.
+    #[error("the call needed more memory than its {limit} bytes, or more tables or handles than it may have")]
+    MemoryExhausted {
+        /// The limit, in bytes.
+        limit: u64,
+    },
+    /// Too many host calls.
+    #[error("the call made more than its {limit} host calls")]
+    HostCallsExhausted {
+        /// The limit.
+        limit: u64,
+    },
+    /// Too many bytes through host calls, or in one of them.
+    #[error("the call moved more bytes through host functions than its {limit}, or too many at once")]
+    HostBytesExhausted {
+        /// The limit, in bytes.
+        limit: u64,
+    },
+    /// The answer is too large.
+    #[error("the agent's answer is larger than {limit} bytes")]
+    ResponseTooLarge {
+        /// The limit, in bytes.
+        limit: u64,
+    },
+    /// The answer cannot be sent on.
+    #[error("the agent's answer cannot be sent: {reason}")]
+    InvalidResponse {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// A fault of the host. The operator's log has the reason.
+    #[error("the host failed while the call ran; the fault is the host's")]
+    HostFault,
+}
+
+impl CallFailure {
+    /// The stable word for it.
+    #[must_use]
+    pub fn code(&self) -> &'static str {
+        match self {
+            Self::Agent(_) => "agent-error",
+            Self::Trap { .. } => "agent-trap",
+            Self::FuelExhausted { .. } => "fuel-exhausted",
+            Self::CpuExhausted { .. } => "cpu-exhausted",
+            Self::DeadlineExceeded { .. } => "deadline-exceeded",
+            Self::MemoryExhausted { .. } => "memory-exhausted",
+            Self::HostCallsExhausted { .. } => "host-calls-exhausted",
+            Self::HostBytesExhausted { .. } => "host-bytes-exhausted",
+            Self::ResponseTooLarge { .. } => "response-too-large",
+            Self::InvalidResponse { .. } => "invalid-response",
+            Self::HostFault => "host-fault",
+        }
+    }
+}
+
+/// Why a call did not run. There is no bill.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum InvokeError {
+    /// No such agent, or none of this tenant's, or none that is active: from outside they look the same (T6).
+    #[error("no active agent of this name")]
+    NotFound,
+    /// The body is over the limit.
+    #[error("the request has more than {limit} bytes")]
+    RequestTooLarge {
+        /// The limit, in bytes.
+        limit: u64,
+    },
+    /// Too many names and values beside the body.
+    #[error("the request has more metadata than 64 entries or 16 KiB")]
+    MetadataTooLarge,
+    /// The tenant has as many calls in flight as it may.
+    #[error("the tenant has {limit} calls in flight, which is its limit")]
+    TenantBusy {
+        /// The limit.
+        limit: u64,
+        /// When trying again may help.
+        retry_after: Duration,
+    },
+    /// The host has as many calls in flight as it may.
+    #[error("the host is full")]
+    HostBusy {
+        /// When trying again may help.
+        retry_after: Duration,
+    },
+    /// The host is going down.
+    #[error("the host is shutting down")]
+    ShuttingDown,
+    /// The catalog or the artefact could not be read. The operator's log has the reason.
+    #[error("the agent is not available just now")]
+    Unavailable,
+}

@@ -1,0 +1,407 @@
+//! The runtime as its embedder holds it: opened once, cheap to clone, shut down at the end.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use insula_host_api::{CacheStatistics, Storage};
+use insula_store::{
+    AgentName, AgentRecord, Catalog, CatalogError, DataDir, Limits, Maintenance, OpenDataDirError, StoreSettings, Stores,
+    UsageRow, VersionRecord,
+};
+use insula_tenancy::{
+    Authenticator, Credential, Denied, Deploy, Invoke, KeyLookup, Manage, NewKey, OperatorScope, Permit, TenantScope,
+    VersionId,
+};
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+
+use crate::admission::Admission;
+use crate::compile::CompilerPool;
+use crate::components::Components;
+use crate::control::Control;
+use crate::deploy::{Deployed, Upload};
+use crate::deploy_error::DeployError;
+use crate::engine::{self, Check, Readiness, Ticker};
+use crate::logs::LogReader;
+use crate::metrics::Counters;
+use crate::outcome::{Call, Invocation, InvokeError};
+use crate::scheduler::{Scheduler, SchedulerHandle};
+use crate::settings::Settings;
+use crate::tenants::Tenants;
+use crate::usage::UsageBook;
+
+/// A host: one data directory, one engine, any number of tenants. Clones share it.
+#[derive(Debug, Clone)]
+pub struct Runtime(pub(crate) Arc<Inner>);
+
+/// A runtime that was just opened.
+#[derive(Debug)]
+pub struct Opened {
+    /// The runtime.
+    pub runtime: Runtime,
+    /// The operator's key, on the first start of a data directory only: show it once.
+    pub operator_key: Option<NewKey>,
+}
+
+/// A runtime that did not open.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpenError {
+    /// The data directory.
+    #[error(transparent)]
+    DataDir(#[from] OpenDataDirError),
+    /// The catalog in it.
+    #[error("the catalog could not be opened")]
+    Catalog(#[from] CatalogError),
+    /// The engine.
+    #[error("the engine could not be made: {reason}")]
+    Engine {
+        /// What wasmtime says.
+        reason: String,
+    },
+    /// The guest threads.
+    #[error("the guest threads could not be started")]
+    Threads(#[source] std::io::Error),
+    /// A limit does not bite on this engine (B5).
+    #[error("the limit on {limit} does not bite on this engine ({detail}): this host must not serve")]
+    Probe {
+        /// Which.
+        limit: &'static str,
+        /// What happened.
+        detail: String,
+    },
+}
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) catalog: Arc<Catalog>,
+    pub(crate) tenants: Tenants,
+    pub(crate) components: Components,
+    pub(crate) compilers: Arc<CompilerPool>,
+    pub(crate) admission: Arc<Admission>,
+    pub(crate) scheduler: SchedulerHandle,
+    pub(crate) maintenance: Maintenance,
+    pub(crate) counters: Counters,
+    authenticator: Authenticator,
+    book: Arc<UsageBook>,
+    checks: Vec<Check>,
+    flusher: parking_lot::Mutex<Option<JoinHandle<()>>>,
+    // Last, and in this order: guests stop before the ticker that would stop them.
+    _threads: Scheduler,
+    _ticker: Ticker,
+}
+
+impl Runtime {
+    /// Opens a data directory, makes the engine, probes its limits, and starts the guest threads. In a tokio runtime,
+    /// whose timers the guests then use.
+    ///
+    /// # Errors
+    ///
+    /// [`OpenError`]. Nothing stays running.
+    pub async fn open(settings: Settings) -> Result<Opened, OpenError> {
+        let data = settings.data.clone();
+        let dir = tokio::task::spawn_blocking(move || DataDir::open(&data)).await.map_err(|failed| OpenError::Engine {
+            reason: failed.to_string(),
+        })??;
+        let catalog = Catalog::open(&dir).await?;
+        let authenticator = Authenticator::new(Arc::clone(&catalog) as Arc<dyn KeyLookup>);
+        catalog.bind(authenticator.realm());
+        let operator_key = catalog.ensure_operator_key().await?;
+        let store_settings = StoreSettings {
+            open_files: settings.host.open_files,
+            cache_ceiling_bytes: settings.host.cache_ceiling_bytes,
+        };
+        let stores = Stores::open(dir, authenticator.realm(), store_settings);
+        let engine_error = |error: wasmtime::Error| OpenError::Engine { reason: format!("{error:#}") };
+        let engine = Arc::new(engine::config::runtime(&settings.engine).map_err(engine_error)?);
+        let checks = engine::probe(&engine).await;
+        if let Some(failed) = checks.iter().find(|check| !check.passed) {
+            return Err(OpenError::Probe { limit: failed.name, detail: failed.detail.clone() });
+        }
+        let ticker = Ticker::start(engine.as_ref().clone(), settings.engine.tick).map_err(OpenError::Threads)?;
+        let threads = Scheduler::start(settings.engine.guest_threads.get(), &ticker, &Handle::current())
+            .map_err(OpenError::Threads)?;
+        let compilers = CompilerPool::new(settings.worker, &settings.host);
+        let components =
+            Components::new(engine, Arc::clone(&compilers), settings.host.component_cache_bytes.get()).map_err(engine_error)?;
+        let book = Arc::new(UsageBook::default());
+        let slots = settings.host.concurrency.get().min(usize::try_from(settings.engine.instances).unwrap_or(usize::MAX));
+        let inner = Arc::new(Inner {
+            maintenance: stores.maintenance(),
+            tenants: Tenants::new(Arc::clone(&catalog), stores, Arc::clone(&book)),
+            components,
+            compilers,
+            admission: Admission::new(slots),
+            scheduler: threads.handle(),
+            counters: Counters::default(),
+            authenticator,
+            book,
+            checks,
+            flusher: parking_lot::Mutex::default(),
+            catalog,
+            _threads: threads,
+            _ticker: ticker,
+        });
+        *inner.flusher.lock() = Some(flush_regularly(&inner, settings.host.usage_flush));
+        Ok(Opened { runtime: Self(inner), operator_key })
+    }
+
+    /// Checks a tenant's credential.
+    ///
+    /// # Errors
+    ///
+    /// [`Denied`], with the reason.
+    pub async fn login(&self, credential: &Credential) -> Result<TenantScope, Denied> {
+        self.0.authenticator.tenant(credential).await
+    }
+
+    /// Checks an operator's credential.
+    ///
+    /// # Errors
+    ///
+    /// [`Denied`], with the reason.
+    pub async fn login_operator(&self, credential: &Credential) -> Result<OperatorScope, Denied> {
+        self.0.authenticator.operator(credential).await
+    }
+
+    /// Calls an agent. Dropped before it is done, it stops the call.
+    ///
+    /// # Errors
+    ///
+    /// [`InvokeError`], when the call did not run. How a call that ran has failed is in its [`Invocation`].
+    pub async fn invoke(
+        &self,
+        permit: &Permit<'_, Invoke>,
+        agent: &AgentName,
+        call: Call,
+    ) -> Result<Invocation, InvokeError> {
+        self.0.invoke(permit, agent, call).await
+    }
+
+    /// Begins an upload, to be written and then deployed.
+    ///
+    /// # Errors
+    ///
+    /// [`DeployError`].
+    pub async fn begin_upload(&self, permit: &Permit<'_, Deploy>) -> Result<Upload, DeployError> {
+        self.0.begin_upload(permit).await
+    }
+
+    /// Makes an upload the newest version of an agent, and by `activate` the one that answers.
+    ///
+    /// # Errors
+    ///
+    /// [`DeployError`]; nothing is changed then.
+    pub async fn deploy(
+        &self,
+        permit: &Permit<'_, Deploy>,
+        name: &AgentName,
+        upload: Upload,
+        activate: bool,
+    ) -> Result<Deployed, DeployError> {
+        self.0.deploy(permit, name, upload, activate).await
+    }
+
+    /// The tenant's agents.
+    ///
+    /// # Errors
+    ///
+    /// When the catalog cannot be read.
+    pub async fn agents(&self, scope: &TenantScope) -> Result<Vec<AgentRecord>, CatalogError> {
+        self.0.catalog.agents(scope).await
+    }
+
+    /// One agent.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`.
+    pub async fn agent(&self, scope: &TenantScope, name: &AgentName) -> Result<AgentRecord, CatalogError> {
+        self.0.catalog.agent(scope, name).await
+    }
+
+    /// An agent's versions, the newest first.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`.
+    pub async fn versions(&self, scope: &TenantScope, name: &AgentName) -> Result<Vec<VersionRecord>, CatalogError> {
+        self.0.catalog.versions(scope, name).await
+    }
+
+    /// Makes a version the one that answers. Calls in flight finish on the one they began with.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`, for the agent or the version.
+    pub async fn activate(
+        &self,
+        permit: &Permit<'_, Deploy>,
+        name: &AgentName,
+        version: VersionId,
+    ) -> Result<AgentRecord, CatalogError> {
+        let entry = self.0.tenants.entry(permit).await?;
+        self.0.tenants.change(permit, &entry, name, self.0.catalog.activate(permit, name, version)).await
+    }
+
+    /// Goes back to the version that was active before.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`; `Conflict` when there is none to go back to.
+    pub async fn rollback(&self, permit: &Permit<'_, Deploy>, name: &AgentName) -> Result<AgentRecord, CatalogError> {
+        let entry = self.0.tenants.entry(permit).await?;
+        self.0.tenants.change(permit, &entry, name, self.0.catalog.rollback(permit, name)).await
+    }
+
+    /// Deletes an agent with all its versions. The tenant's storage stays.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`.
+    pub async fn delete_agent(&self, permit: &Permit<'_, Deploy>, name: &AgentName) -> Result<(), CatalogError> {
+        let entry = self.0.tenants.entry(permit).await?;
+        // So that an upload of the same component does not find its files taken away from under it.
+        let _uploading = entry.uploading.lock().await;
+        let unused = self.0.tenants.change(permit, &entry, name, self.0.catalog.delete_agent(permit, name)).await?;
+        self.0.discard(&entry, &unused).await;
+        Ok(())
+    }
+
+    /// An agent's configuration.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`.
+    pub async fn configuration(
+        &self,
+        permit: &Permit<'_, Deploy>,
+        name: &AgentName,
+    ) -> Result<BTreeMap<String, String>, CatalogError> {
+        self.0.catalog.configuration(permit, name).await
+    }
+
+    /// Sets an agent's configuration, whole. Calls that begin after it returns read it.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`; `Invalid` when a name or value breaks its rule.
+    pub async fn set_configuration(
+        &self,
+        permit: &Permit<'_, Deploy>,
+        name: &AgentName,
+        configuration: BTreeMap<String, String>,
+    ) -> Result<(), CatalogError> {
+        let entry = self.0.tenants.entry(permit).await?;
+        let set = self.0.catalog.set_configuration(permit, name, &configuration);
+        self.0.tenants.change(permit, &entry, name, set).await
+    }
+
+    /// The tenant's storage, as its agents see it.
+    ///
+    /// # Errors
+    ///
+    /// When the catalog cannot be read.
+    pub async fn storage(&self, permit: &Permit<'_, Manage>) -> Result<Arc<dyn Storage>, CatalogError> {
+        Ok(self.0.tenants.entry(permit).await?.store.storage())
+    }
+
+    /// How the tenant's cache is doing.
+    ///
+    /// # Errors
+    ///
+    /// When the catalog cannot be read.
+    pub async fn cache_statistics(&self, permit: &Permit<'_, Manage>) -> Result<CacheStatistics, CatalogError> {
+        use insula_host_api::Cache as _;
+        Ok(self.0.tenants.entry(permit).await?.store.cache().statistics())
+    }
+
+    /// The tenant's log.
+    ///
+    /// # Errors
+    ///
+    /// When the catalog cannot be read.
+    pub async fn logs(&self, permit: &Permit<'_, Deploy>) -> Result<LogReader, CatalogError> {
+        Ok(LogReader(Arc::clone(&self.0.tenants.entry(permit).await?.logs)))
+    }
+
+    /// What the tenant has used, by agent, version and day, up to now.
+    ///
+    /// # Errors
+    ///
+    /// When the catalog cannot be read or written.
+    pub async fn usage(&self, scope: &TenantScope) -> Result<Vec<UsageRow>, CatalogError> {
+        self.0.flush_usage().await?;
+        self.0.catalog.usage(scope).await
+    }
+
+    /// The tenant's limits.
+    ///
+    /// # Errors
+    ///
+    /// When the catalog cannot be read.
+    pub async fn limits(&self, scope: &TenantScope) -> Result<Arc<Limits>, CatalogError> {
+        Ok(self.0.tenants.entry(scope).await?.limits())
+    }
+
+    /// The operator's acts.
+    #[must_use]
+    pub fn control(&self) -> Control {
+        Control(Arc::clone(&self.0))
+    }
+
+    /// Whether the host may serve, and what was checked.
+    #[must_use]
+    pub fn readiness(&self) -> Readiness {
+        let closed = self.0.admission.is_closed();
+        let mut checks = self.0.checks.clone();
+        let detail = if closed { "the host is shutting down" } else { "calls are admitted" };
+        checks.push(Check { name: "admission", passed: !closed, detail: detail.to_owned() });
+        Readiness { ready: checks.iter().all(|check| check.passed), checks }
+    }
+
+    /// What the host counts of itself, as Prometheus reads it.
+    #[must_use]
+    pub fn metrics(&self) -> String {
+        self.0.metrics()
+    }
+
+    /// Admits nothing more, waits for the calls in flight, and writes what usage is pending. Calls end by their own
+    /// deadlines, so this does too.
+    pub async fn shutdown(&self) {
+        self.0.admission.close();
+        self.0.admission.emptied().await;
+        let flusher = self.0.flusher.lock().take();
+        if let Some(flusher) = flusher {
+            flusher.abort();
+            let _ = flusher.await;
+        }
+        if let Err(error) = self.0.flush_usage().await {
+            tracing::error!(error = &error as &dyn std::error::Error, "usage could not be written at the end");
+        }
+        self.0.catalog.close().await;
+    }
+}
+
+impl Inner {
+    pub(crate) async fn flush_usage(&self) -> Result<(), CatalogError> {
+        self.book.flush(&self.catalog, &self.maintenance).await
+    }
+}
+
+/// Holds the runtime weakly, so that the last clone's end is the end.
+fn flush_regularly(inner: &Arc<Inner>, every: Duration) -> JoinHandle<()> {
+    let inner = Arc::downgrade(inner);
+    tokio::spawn(async move {
+        let mut interval = tokio::time::interval(every);
+        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        loop {
+            interval.tick().await;
+            let Some(inner) = inner.upgrade() else { return };
+            if let Err(error) = inner.flush_usage().await {
+                tracing::error!(error = &error as &dyn std::error::Error, "usage could not be written; it is kept");
+            }
+        }
+    })
+}

@@ -1,0 +1,104 @@
+//! How much time a call has used: on a processor, summed over its slices, and on the clock.
+
+use std::cell::Cell;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use rustix::time::{ClockId, clock_gettime};
+
+thread_local! {
+    /// When the slice that runs on this thread began, in the thread's processor time.
+    static SLICE_START: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+}
+
+/// The processor time of this thread.
+pub(crate) fn thread_time() -> Duration {
+    let time = clock_gettime(ClockId::ThreadCPUTime);
+    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
+}
+
+/// The clock of one call. Shared by its task, its guest and whoever waits for the answer.
+pub(crate) struct CallClock {
+    admitted: Instant,
+    deadline: Instant,
+    cpu_limit: Duration,
+    /// Nanoseconds of the slices that have ended.
+    cpu: AtomicU64,
+    cancelled: AtomicBool,
+}
+
+impl CallClock {
+    /// Starts now.
+    pub(crate) fn start(wall_limit: Duration, cpu_limit: Duration) -> Self {
+        let admitted = Instant::now();
+        Self {
+            admitted,
+            deadline: admitted + wall_limit,
+            cpu_limit,
+            cpu: AtomicU64::new(0),
+            cancelled: AtomicBool::new(false),
+        }
+    }
+
+    /// When the call must be over.
+    pub(crate) fn deadline(&self) -> Instant {
+        self.deadline
+    }
+
+    /// Whether the deadline is over.
+    pub(crate) fn is_late(&self) -> bool {
+        Instant::now() >= self.deadline
+    }
+
+    /// Whether the call has had its processor time. On the guest's thread.
+    pub(crate) fn is_spent(&self) -> bool {
+        self.cpu_now() >= self.cpu_limit
+    }
+
+    /// A slice begins on this thread, at this processor time of it.
+    pub(crate) fn begin_slice(at: Duration) {
+        SLICE_START.set(at);
+    }
+
+    /// A slice of this call has ended.
+    pub(crate) fn end_slice(&self, took: Duration) {
+        self.cpu.fetch_add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+    }
+
+    /// Processor time so far, with the slice that runs now. On the guest's thread.
+    pub(crate) fn cpu_now(&self) -> Duration {
+        let slice = thread_time().saturating_sub(SLICE_START.get());
+        Duration::from_nanos(self.cpu.load(Ordering::Relaxed)) + slice
+    }
+
+    /// Time since admission.
+    pub(crate) fn wall(&self) -> Duration {
+        self.admitted.elapsed()
+    }
+
+    /// Nobody waits for the answer any more.
+    pub(crate) fn cancel(&self) {
+        self.cancelled.store(true, Ordering::Relaxed);
+    }
+
+    pub(crate) fn is_cancelled(&self) -> bool {
+        self.cancelled.load(Ordering::Relaxed)
+    }
+}
+
+impl insula_host_api::CallClock for CallClock {
+    fn cpu_us(&self) -> u64 {
+        u64::try_from(self.cpu_now().as_micros()).unwrap_or(u64::MAX)
+    }
+
+    fn wall_us(&self) -> u64 {
+        u64::try_from(self.wall().as_micros()).unwrap_or(u64::MAX)
+    }
+}
+
+impl fmt::Debug for CallClock {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "CallClock({:?})", self.wall())
+    }
+}

@@ -1,0 +1,206 @@
+//! What the runtime knows of each tenant that has called: its limits, its handles, its active agents.
+//!
+//! The one way to an entry is a scope (T1): entries are found by the tenant of the scope that asks, and hold that
+//! tenant's handles only.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use insula_host_api::Configuration;
+use insula_store::{AgentName, Catalog, CatalogError, Limits, Quota, Stores, TenantStore, VersionRecord};
+use insula_tenancy::{TenantId, TenantScope};
+use parking_lot::RwLock;
+
+use crate::admission::TenantSlots;
+use crate::logs::Logs;
+use crate::usage::{Meter, UsageBook};
+
+/// The tenants that have called since the host started.
+#[derive(Debug)]
+pub(crate) struct Tenants {
+    catalog: Arc<Catalog>,
+    stores: Stores,
+    book: Arc<UsageBook>,
+    entries: RwLock<HashMap<TenantId, Arc<TenantEntry>>>,
+    /// Grows with every operator's change: an entry that was read while one happened is read again.
+    changes: AtomicU64,
+}
+
+/// One tenant.
+#[derive(Debug)]
+pub(crate) struct TenantEntry {
+    pub(crate) id: TenantId,
+    pub(crate) store: TenantStore,
+    pub(crate) slots: Arc<TenantSlots>,
+    pub(crate) logs: Arc<Logs>,
+    limits: RwLock<Arc<Limits>>,
+    stale: AtomicBool,
+    agents: RwLock<HashMap<AgentName, Arc<ActiveAgent>>>,
+    /// Held by whoever changes or first reads what is active, so that an older answer never replaces a newer one.
+    changing: tokio::sync::Mutex<()>,
+    /// Held by an upload from its scan to its end: one tenant's uploads go one by one.
+    pub(crate) uploading: tokio::sync::Mutex<()>,
+}
+
+/// An agent's active version, as calls need it.
+#[derive(Debug)]
+pub(crate) struct ActiveAgent {
+    pub(crate) name: AgentName,
+    pub(crate) version: VersionRecord,
+    pub(crate) version_text: String,
+    pub(crate) configuration: Arc<Configuration>,
+    pub(crate) meter: Arc<Meter>,
+}
+
+impl Tenants {
+    pub(crate) fn new(catalog: Arc<Catalog>, stores: Stores, book: Arc<UsageBook>) -> Self {
+        Self { catalog, stores, book, entries: RwLock::default(), changes: AtomicU64::new(0) }
+    }
+
+    /// The entry of the scope's tenant.
+    ///
+    /// # Errors
+    ///
+    /// When the catalog cannot be read, or the scope is another host's.
+    pub(crate) async fn entry(&self, scope: &TenantScope) -> Result<Arc<TenantEntry>, CatalogError> {
+        if let Some(entry) = self.entries.read().get(&scope.tenant())
+            && !entry.stale.load(Ordering::Acquire)
+        {
+            return Ok(Arc::clone(entry));
+        }
+        self.read(scope).await
+    }
+
+    async fn read(&self, scope: &TenantScope) -> Result<Arc<TenantEntry>, CatalogError> {
+        let before = self.changes.load(Ordering::SeqCst);
+        let record = self.catalog.own_tenant(scope).await?;
+        let limits = record.limits;
+        let store = self.stores.enter(scope, quota(&limits)).map_err(|_| CatalogError::WrongRealm)?;
+        let mut entries = self.entries.write();
+        let entry = entries.entry(scope.tenant()).or_insert_with(|| Arc::new(TenantEntry::new(scope, store, &limits)));
+        entry.logs.set_limit(limits.log_ring_bytes.get());
+        *entry.limits.write() = Arc::new(limits);
+        entry.stale.store(self.changes.load(Ordering::SeqCst) != before, Ordering::Release);
+        Ok(Arc::clone(entry))
+    }
+
+    /// An operator changed this tenant: its next call reads it anew.
+    pub(crate) fn changed(&self, tenant: TenantId) {
+        self.changes.fetch_add(1, Ordering::SeqCst);
+        if let Some(entry) = self.entries.read().get(&tenant) {
+            entry.stale.store(true, Ordering::Release);
+        }
+    }
+
+    /// The tenant is gone.
+    pub(crate) fn forget(&self, tenant: TenantId) {
+        self.changes.fetch_add(1, Ordering::SeqCst);
+        self.entries.write().remove(&tenant);
+    }
+
+    /// Tenants that have called since the host started.
+    pub(crate) fn len(&self) -> usize {
+        self.entries.read().len()
+    }
+
+    /// The active version of an agent.
+    ///
+    /// # Errors
+    ///
+    /// [`CatalogError::NotFound`] when there is none of this name, or none is active.
+    pub(crate) async fn active(
+        &self,
+        scope: &TenantScope,
+        entry: &TenantEntry,
+        name: &AgentName,
+    ) -> Result<Arc<ActiveAgent>, CatalogError> {
+        if let Some(active) = entry.agents.read().get(name) {
+            return Ok(Arc::clone(active));
+        }
+        let _changing = entry.changing.lock().await;
+        self.read_active(scope, entry, name).await
+    }
+
+    /// Does something to an agent in the catalog, and then reads what is active anew: no call that begins after it
+    /// returns sees what was before.
+    ///
+    /// # Errors
+    ///
+    /// What the act fails with.
+    pub(crate) async fn change<T, F>(
+        &self,
+        scope: &TenantScope,
+        entry: &TenantEntry,
+        name: &AgentName,
+        act: F,
+    ) -> Result<T, CatalogError>
+    where
+        F: Future<Output = Result<T, CatalogError>>,
+    {
+        let _changing = entry.changing.lock().await;
+        let done = act.await?;
+        entry.agents.write().remove(name);
+        match self.read_active(scope, entry, name).await {
+            Ok(_) | Err(CatalogError::NotFound) => Ok(done),
+            // The act is done and the old version is out of the way: the next call reads again.
+            Err(error) => {
+                tracing::warn!(%error, tenant = %entry.id, agent = %name, "what is active could not be read after a change");
+                Ok(done)
+            }
+        }
+    }
+
+    async fn read_active(
+        &self,
+        scope: &TenantScope,
+        entry: &TenantEntry,
+        name: &AgentName,
+    ) -> Result<Arc<ActiveAgent>, CatalogError> {
+        if let Some(active) = entry.agents.read().get(name) {
+            return Ok(Arc::clone(active));
+        }
+        let agent = self.catalog.agent(scope, name).await?;
+        let version = agent.active.ok_or(CatalogError::NotFound)?;
+        let configuration = self.catalog.configuration(scope, name).await?;
+        let active = Arc::new(ActiveAgent {
+            name: name.clone(),
+            version_text: version.id.to_string(),
+            meter: Meter::new(entry.id, agent.id, version.id, &self.book),
+            configuration: Arc::new(configuration),
+            version,
+        });
+        entry.agents.write().insert(name.clone(), Arc::clone(&active));
+        Ok(active)
+    }
+}
+
+impl TenantEntry {
+    fn new(scope: &TenantScope, store: TenantStore, limits: &Limits) -> Self {
+        Self {
+            id: scope.tenant(),
+            store,
+            slots: Arc::default(),
+            logs: Logs::new(limits.log_ring_bytes.get()),
+            limits: RwLock::new(Arc::new(limits.clone())),
+            stale: AtomicBool::new(false),
+            agents: RwLock::default(),
+            changing: tokio::sync::Mutex::default(),
+            uploading: tokio::sync::Mutex::default(),
+        }
+    }
+
+    /// The tenant's limits as they stand.
+    pub(crate) fn limits(&self) -> Arc<Limits> {
+        Arc::clone(&self.limits.read())
+    }
+}
+
+fn quota(limits: &Limits) -> Quota {
+    Quota {
+        storage_bytes: limits.storage_bytes,
+        storage_keys: limits.storage_keys,
+        cache_bytes: limits.cache_bytes,
+        value_bytes: limits.value_bytes,
+    }
+}

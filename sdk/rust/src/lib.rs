@@ -1,0 +1,69 @@
+//! What an agent author depends on: the bindings of `wit/`, and a few helpers over them.
+//!
+//! An agent is a type that implements [`Agent`], named once in [`export!`]. Each call runs in a fresh instance: what
+//! should outlive the call goes to [`storage`] (durable) or [`cache`] (may be forgotten at any time).
+//!
+//! It owns no behaviour: limits, isolation and errors are the host's, and the functions of each module are those of the
+//! WIT interface of that name. It also compiles on the host, so that an agent's own logic can be tested there; a call of
+//! a host function panics then.
+//!
+//! ```no_run
+//! use insula_sdk::prelude::*;
+//!
+//! struct Greeter;
+//!
+//! impl Agent for Greeter {
+//!     fn invoke(request: Request) -> Result<Response, Error> {
+//!         let name = request.text()?.trim();
+//!         if name.is_empty() {
+//!             return Err(Error::bad_request("send a name as the body"));
+//!         }
+//!         let times = storage::increment("greetings", name, 1)?;
+//!         log::info!("greeting {name}, time {times}");
+//!         Ok(Response::text(format!("Hello {name}, for the {times}. time.")))
+//!     }
+//! }
+//!
+//! insula_sdk::export!(Greeter);
+//! # fn main() {}
+//! ```
+
+#[doc(hidden)]
+pub mod bindings {
+    wit_bindgen::generate!({ path: "../../wit", world: "agent", pub_export_macro: true });
+}
+
+pub mod log;
+mod message;
+pub mod storage;
+
+pub use bindings::exports::insula::agent::handler::{Guest as Agent, Metadata, Request, Response};
+pub use bindings::insula::agent::types::Error;
+
+/// What most agents need: `use insula_sdk::prelude::*`.
+pub mod prelude {
+    pub use crate::{Agent, Error, Request, Response, cache, config, log, storage, usage};
+}
+
+/// The tenant's cache: fast, and free to forget.
+pub mod cache {
+    pub use crate::bindings::insula::agent::cache::{Statistics, clear, delete, get, put, stats};
+}
+
+/// The agent's configuration, as it stood when the call began.
+pub mod config {
+    pub use crate::bindings::insula::agent::config::{all, get};
+}
+
+/// What this call has used of its budget, and what is left.
+pub mod usage {
+    pub use crate::bindings::insula::agent::usage::{Allowance, remaining, report};
+}
+
+/// Makes a type that implements [`Agent`] the agent of this component. Exactly once in a component.
+#[macro_export]
+macro_rules! export {
+    ($agent:ident) => {
+        $crate::bindings::export!($agent with_types_in $crate::bindings);
+    };
+}

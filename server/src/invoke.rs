@@ -1,0 +1,106 @@
+//! `/v1/agents/{agent}/invoke`: one call of an agent.
+//!
+//! The handler's future is the call: when the client goes away, the future is dropped and the call stops (B3). Nothing
+//! here is spawned. Request and answer count in the tenant's share of body memory until the last byte is sent (B1).
+
+mod metadata;
+
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::{IntoResponse, Response};
+use http::header::{CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use http::{HeaderMap, HeaderName, HeaderValue};
+use insula_runtime::{Call, Invocation};
+use insula_tenancy::Invoke;
+
+use crate::app::App;
+use crate::auth::Caller;
+use crate::body::BodyReader;
+use crate::headers::{BILL, META_PREFIX, Stamp, VERSION};
+use crate::input::AgentPath;
+use crate::memory::Hold;
+use crate::problem::Problem;
+
+/// What a call costs in memory beside its bodies, roughly: its headers, its futures.
+const CALL_OVERHEAD: usize = 4 << 10;
+
+/// Calls an agent: body and content type go to it, its body and content type come back. Needs `invoke`.
+///
+/// `Insula-Meta-NAME` headers, `traceparent` and `Idempotency-Key` reach the agent as metadata. The response of a call
+/// that ran carries `Insula-Version` and `Insula-Bill`, also when the call failed.
+#[utoipa::path(post, path = "/v1/agents/{agent}/invoke", tag = "agents", operation_id = "invoke_agent",
+    params(
+        ("agent" = String, Path, description = "The agent's name"),
+        ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters, for the agent"),
+        ("traceparent" = Option<String>, Header, description = "W3C trace context, for the agent"),
+    ),
+    request_body(content = inline(Vec<u8>), content_type = "application/octet-stream", description = "Any body of any type"),
+    responses((status = 200, description = "The agent's answer", body = inline(Vec<u8>), content_type = "application/octet-stream",
+        headers(
+            ("Insula-Version" = String, description = "The version that answered"),
+            ("Insula-Bill" = String, description = "What the call used: a dictionary of RFC 9651"),
+        ))))]
+pub(crate) async fn invoke(
+    State(app): State<App>,
+    Caller(scope): Caller,
+    AgentPath(agent): AgentPath,
+    request: Request,
+) -> Result<Response, Problem> {
+    let permit = scope.permit::<Invoke>()?;
+    let limit = app.runtime.limits(&scope).await?.request_bytes.get();
+    let (parts, body) = request.into_parts();
+    let mut hold = app.ledger.open(Some(scope.tenant()));
+    hold.grow(CALL_OVERHEAD)?;
+    let call = Call {
+        content_type: metadata::content_type(&parts.headers)?,
+        metadata: metadata::of(&parts.headers)?,
+        idempotency_key: metadata::idempotency_key(&parts.headers)?,
+        body: BodyReader::new(body, limit, app.body)?.collect(&mut hold).await?,
+    };
+    let invocation = app.runtime.invoke(&permit, &agent, call).await?;
+    Stamp::of(&parts.extensions).set_request(invocation.id);
+    Ok(answer(invocation, hold))
+}
+
+/// The response to a call that ran.
+fn answer(invocation: Invocation, hold: Hold) -> Response {
+    let mut response = match invocation.outcome {
+        Ok(answer) => success(answer, hold),
+        Err(failure) => Problem::from(failure).into_response(),
+    };
+    let headers = response.headers_mut();
+    if let Ok(version) = HeaderValue::try_from(invocation.version.to_string()) {
+        headers.insert(VERSION, version);
+    }
+    if let Ok(bill) = HeaderValue::try_from(invocation.bill.to_header()) {
+        headers.insert(BILL, bill);
+    }
+    response
+}
+
+fn success(answer: insula_runtime::Response, hold: Hold) -> Response {
+    let mut headers = HeaderMap::with_capacity(8 + answer.metadata.len());
+    for (name, value) in answer.metadata {
+        // The runtime has checked both; what would still be no header is no answer.
+        let (Ok(name), Ok(value)) =
+            (HeaderName::try_from(format!("{META_PREFIX}{name}")), HeaderValue::try_from(value))
+        else {
+            return unsendable();
+        };
+        headers.append(name, value);
+    }
+    let Ok(content_type) = HeaderValue::try_from(answer.content_type) else { return unsendable() };
+    headers.insert(CONTENT_TYPE, content_type);
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    let mut response = Response::new(Body::from(hold.keep(answer.body)));
+    *response.headers_mut() = headers;
+    response
+}
+
+fn unsendable() -> Response {
+    let reason = "a name or value of it is no header".to_owned();
+    Problem::from(insula_runtime::CallFailure::InvalidResponse { reason }).into_response()
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,239 @@
+//! `/v1/storage/{bucket}` and `/v1/storage/{bucket}/{key}`: the tenant's own data, for people and scripts.
+//!
+//! A key is percent-decoded and may hold slashes. Its version is its `ETag`; `If-Match` and `If-None-Match` make a
+//! change conditional. What a change answered is on disk (R2).
+
+mod condition;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::{FromRequestParts, Request, State};
+use axum::response::{IntoResponse, Response};
+use http::header::{CONTENT_TYPE, ETAG, X_CONTENT_TYPE_OPTIONS};
+use http::request::Parts;
+use http::{HeaderValue, StatusCode};
+use insula_runtime::storage::{BucketName, Change, EntryKey, Expectation, Precondition, Selection, Storage, Write};
+use insula_tenancy::Manage;
+use serde::{Deserialize, Serialize};
+use utoipa::{IntoParams, ToSchema};
+
+use crate::app::App;
+use crate::auth::Caller;
+use crate::body::{BodyError, BodyReader};
+use crate::input::{Params, segments};
+use crate::problem::Problem;
+
+/// Entries of a page, unless told otherwise.
+const PAGE: u32 = 100;
+
+/// `{bucket}` and `{key}` of a path.
+pub(crate) struct EntryPath {
+    bucket: BucketName,
+    key: EntryKey,
+}
+
+/// `{bucket}` of a path.
+pub(crate) struct BucketPath(BucketName);
+
+/// Which keys to list.
+#[derive(Deserialize, IntoParams)]
+#[serde(deny_unknown_fields)]
+#[into_params(parameter_in = Query)]
+pub(crate) struct ListParams {
+    /// Only keys that start with this.
+    #[serde(default)]
+    prefix: String,
+    /// Only keys after this one: `next` of the page before.
+    after: Option<String>,
+    /// At most so many, 1 to 1,000.
+    #[serde(default = "page")]
+    #[param(default = 100)]
+    limit: u32,
+}
+
+fn page() -> u32 {
+    PAGE
+}
+
+/// A key and its version.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Entry)]
+pub(crate) struct EntryView {
+    key: String,
+    version: u64,
+}
+
+/// A page of keys, in their byte order.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Entries)]
+pub(crate) struct EntriesView {
+    entries: Vec<EntryView>,
+    /// Where there is more: pass it as `after`.
+    next: Option<String>,
+}
+
+/// What a change did.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct Changed {
+    /// The key's version now.
+    version: u64,
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for EntryPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let (bucket, key): (String, String) = segments(parts).await?;
+        Ok(Self { bucket: BucketName::parse(&bucket)?, key: EntryKey::parse(&key)? })
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for BucketPath {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
+        let bucket: String = segments(parts).await?;
+        Ok(Self(BucketName::parse(&bucket)?))
+    }
+}
+
+/// Lists the keys of a bucket. Needs `manage`.
+#[utoipa::path(get, path = "/v1/storage/{bucket}", tag = "data", operation_id = "list_entries",
+    params(("bucket" = String, Path, description = "The bucket's name"), ListParams),
+    responses((status = 200, description = "A page of keys", body = EntriesView)))]
+pub(crate) async fn list(
+    State(app): State<App>,
+    Caller(scope): Caller,
+    BucketPath(bucket): BucketPath,
+    Params(params): Params<ListParams>,
+) -> Result<Json<EntriesView>, Problem> {
+    let permit = scope.permit::<Manage>()?;
+    if !(1..=1_000).contains(&params.limit) {
+        return Err(insula_runtime::storage::StorageError::InvalidLimit(params.limit).into());
+    }
+    let ListParams { prefix, after, limit } = params;
+    let selection = Selection { prefix, after, reverse: false, values: false, limit };
+    let storage = app.runtime.storage(&permit).await?;
+    let page = storage.list(&bucket, selection).wait().await?;
+    let entries = page.entries.into_iter().map(|entry| EntryView { key: entry.key, version: entry.version });
+    Ok(Json(EntriesView { entries: entries.collect(), next: page.next }))
+}
+
+/// Reads a value. Needs `manage`.
+#[utoipa::path(get, path = "/v1/storage/{bucket}/{*key}", tag = "data", operation_id = "read_entry",
+    params(("bucket" = String, Path, description = "The bucket's name"), ("key" = String, Path, description = "The key")),
+    responses((status = 200, description = "The value", body = inline(Vec<u8>), content_type = "application/octet-stream",
+        headers(("ETag" = String, description = "The key's version, in quotes")))))]
+pub(crate) async fn read(
+    State(app): State<App>,
+    Caller(scope): Caller,
+    EntryPath { bucket, key }: EntryPath,
+) -> Result<Response, Problem> {
+    let permit = scope.permit::<Manage>()?;
+    let storage = app.runtime.storage(&permit).await?;
+    let entry = storage.get(&bucket, &key).wait().await?.ok_or_else(Problem::not_found)?;
+    let hold = app.ledger.open(Some(scope.tenant()));
+    let mut response = Response::new(Body::from(hold.keep(entry.value)));
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
+    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    headers.insert(ETAG, condition::etag(entry.version)?);
+    Ok(response)
+}
+
+/// Writes a value. Needs `manage`.
+///
+/// `If-Match: "VERSION"` writes only over that version, `If-Match: *` only over some version, and `If-None-Match: *` only
+/// where there is none.
+#[utoipa::path(put, path = "/v1/storage/{bucket}/{*key}", tag = "data", operation_id = "write_entry",
+    params(
+        ("bucket" = String, Path, description = "The bucket's name"),
+        ("key" = String, Path, description = "The key"),
+        ("If-Match" = Option<String>, Header, description = "`\"VERSION\"` or `*`"),
+        ("If-None-Match" = Option<String>, Header, description = "`*`"),
+    ),
+    request_body(content = inline(Vec<u8>), content_type = "application/octet-stream", description = "The value"),
+    responses(
+        (status = 200, description = "The key had a value before", body = Changed),
+        (status = 201, description = "The key is new", body = Changed),
+    ))]
+pub(crate) async fn write(
+    State(app): State<App>,
+    Caller(scope): Caller,
+    EntryPath { bucket, key }: EntryPath,
+    request: Request,
+) -> Result<Response, Problem> {
+    let permit = scope.permit::<Manage>()?;
+    let (parts, body) = request.into_parts();
+    let expect = condition::of(&parts.headers)?;
+    let limit = app.runtime.limits(&scope).await?.value_bytes.get();
+    let mut hold = app.ledger.open(Some(scope.tenant()));
+    let reader = BodyReader::new(body, limit, app.body).map_err(refused)?;
+    let value = reader.collect(&mut hold).await.map_err(refused)?;
+    let storage = app.runtime.storage(&permit).await?;
+    let existed = match &expect {
+        Some(Expectation::Absent) => false,
+        Some(_) => true,
+        None => exists(&*storage, &bucket, &key).await?,
+    };
+    let version = change(&*storage, bucket, key, expect, Change::Put(value.into())).await?;
+    let status = if existed { StatusCode::OK } else { StatusCode::CREATED };
+    Ok((status, [(ETAG, condition::etag(version)?)], Json(Changed { version })).into_response())
+}
+
+/// Removes a key. Removing an absent one is no error. Needs `manage`.
+///
+/// `If-Match` as when writing.
+#[utoipa::path(delete, path = "/v1/storage/{bucket}/{*key}", tag = "data", operation_id = "delete_entry",
+    params(
+        ("bucket" = String, Path, description = "The bucket's name"),
+        ("key" = String, Path, description = "The key"),
+        ("If-Match" = Option<String>, Header, description = "`\"VERSION\"` or `*`"),
+    ),
+    responses((status = 204, description = "It is gone")))]
+pub(crate) async fn delete(
+    State(app): State<App>,
+    Caller(scope): Caller,
+    EntryPath { bucket, key }: EntryPath,
+    headers: http::HeaderMap,
+) -> Result<StatusCode, Problem> {
+    let permit = scope.permit::<Manage>()?;
+    let expect = condition::of(&headers)?;
+    let storage = app.runtime.storage(&permit).await?;
+    change(&*storage, bucket, key, expect, Change::Delete).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// A body that is too large for a value has the word for it that an agent would see.
+fn refused(error: BodyError) -> Problem {
+    match error {
+        BodyError::TooLarge { limit } => {
+            Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "value-too-large", format!("a value has at most {limit} bytes"))
+                .with("limit", limit)
+        }
+        other => other.into(),
+    }
+}
+
+async fn change(
+    storage: &dyn Storage,
+    bucket: BucketName,
+    key: EntryKey,
+    expect: Option<Expectation>,
+    change: Change,
+) -> Result<u64, Problem> {
+    let expected = |expect| Precondition { bucket: bucket.clone(), key: key.clone(), expect };
+    let preconditions = expect.map(expected).into_iter().collect();
+    let committed = storage.commit(preconditions, vec![Write { bucket, key, change }]).wait().await?;
+    Ok(committed.versions.first().copied().unwrap_or_default())
+}
+
+/// Whether a key has a value, without reading it: the first key with a prefix is the prefix itself, if it is there.
+///
+/// Only the status of an unconditional write rests on it, so that a change in between does no harm.
+async fn exists(storage: &dyn Storage, bucket: &BucketName, key: &EntryKey) -> Result<bool, Problem> {
+    let prefix = key.as_str().to_owned();
+    let selection = Selection { prefix, after: None, reverse: false, values: false, limit: 1 };
+    let page = storage.list(bucket, selection).wait().await?;
+    Ok(page.entries.first().is_some_and(|entry| entry.key == key.as_str()))
+}

@@ -1,0 +1,165 @@
+//! What the catalog answers with.
+
+use insula_tenancy::{AgentId, KeyId, Permissions, TenantId, VersionId};
+use serde::{Serialize, Serializer};
+
+use super::names::{AgentName, TenantName};
+use crate::{Digest, Limits};
+
+/// Whether a tenant may act.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TenantState {
+    /// It may.
+    Active,
+    /// An operator suspended it: its keys open nothing.
+    Suspended,
+}
+
+impl TenantState {
+    /// The word for it, in the catalog and in answers.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Suspended => "suspended",
+        }
+    }
+}
+
+/// A tenant.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct TenantRecord {
+    /// Its id.
+    pub id: TenantId,
+    /// Its name, unique on the host.
+    pub name: TenantName,
+    /// Whether it may act.
+    pub state: TenantState,
+    /// What it may use.
+    pub limits: Limits,
+    /// When it came to be, in Unix microseconds.
+    pub created_us: u64,
+}
+
+/// A key, without its secret.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct KeyInfo {
+    /// Its id.
+    pub id: KeyId,
+    /// What people call it.
+    pub label: String,
+    /// What it may do.
+    #[serde(serialize_with = "permission_words")]
+    pub permissions: Permissions,
+    /// When it was made, in Unix microseconds.
+    pub created_us: u64,
+    /// When it was revoked, in Unix microseconds.
+    pub revoked_us: Option<u64>,
+}
+
+fn permission_words<S: Serializer>(permissions: &Permissions, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_seq(permissions.iter().map(insula_tenancy::Permission::name))
+}
+
+/// An agent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AgentRecord {
+    /// Its id. A new agent of an old name has a new one.
+    pub id: AgentId,
+    /// Its name, unique with its tenant.
+    pub name: AgentName,
+    /// The version that answers calls.
+    pub active: Option<VersionRecord>,
+    /// When it came to be, in Unix microseconds.
+    pub created_us: u64,
+    /// When it last changed, in Unix microseconds.
+    pub updated_us: u64,
+}
+
+/// One upload of an agent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct VersionRecord {
+    /// Its id.
+    pub id: VersionId,
+    /// 1, 2, 3, ... with its agent.
+    pub number: u64,
+    /// The component, on the shelf.
+    pub digest: Digest,
+    /// The component's size, in bytes.
+    pub component_bytes: u64,
+    /// The admission report, as JSON.
+    pub report_json: String,
+    /// When it was uploaded, in Unix microseconds.
+    pub created_us: u64,
+    /// Whether it is the one that answers calls.
+    pub active: bool,
+}
+
+/// An upload that was compiled and checked.
+#[derive(Debug, Clone)]
+pub struct NewVersion {
+    /// The component, on the shelf.
+    pub digest: Digest,
+    /// The component's size, in bytes.
+    pub component_bytes: u64,
+    /// The admission report, as JSON.
+    pub report_json: String,
+}
+
+/// What adding a version did.
+#[derive(Debug, Clone)]
+pub struct AddedVersion {
+    /// The agent, as it stands now.
+    pub agent: AgentRecord,
+    /// The new version.
+    pub version: VersionRecord,
+    /// Digests that no version of this tenant uses any more: they may leave the shelf.
+    pub pruned: Vec<Digest>,
+}
+
+/// What one version of one agent used on one day.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct UsageRow {
+    /// Whose it is.
+    pub tenant: TenantId,
+    /// The agent.
+    pub agent: AgentId,
+    /// The version.
+    pub version: VersionId,
+    /// The day in UTC, as the number `yyyymmdd`.
+    pub day: u32,
+    /// Calls.
+    pub calls: u64,
+    /// Calls that did not end with an answer of the agent.
+    pub failures: u64,
+    /// Fuel, in units.
+    pub fuel: u64,
+    /// Time on processors, in microseconds.
+    pub cpu_us: u64,
+    /// Time on the clock, in microseconds.
+    pub wall_us: u64,
+    /// Host functions called.
+    pub host_calls: u64,
+    /// Bytes through host functions.
+    pub host_bytes: u64,
+    /// The most memory that one call had, in bytes.
+    pub peak_memory: u64,
+}
+
+/// One act of an operator.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct AuditRecord {
+    /// Its place in the log: grows with every act.
+    pub seq: u64,
+    /// When, in Unix microseconds.
+    pub at_us: u64,
+    /// The key of the operator.
+    pub key: KeyId,
+    /// What was done, such as `tenant.create`.
+    pub act: String,
+    /// The tenant that it was done to.
+    pub tenant: Option<TenantId>,
+    /// The rest, as JSON. No secrets.
+    pub detail: serde_json::Value,
+}

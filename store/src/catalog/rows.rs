@@ -1,0 +1,168 @@
+//! From rows to records, and from numbers to the database's numbers.
+
+use std::str::FromStr;
+use std::time::SystemTime;
+
+use insula_tenancy::{AgentId, VersionId};
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use super::error::CatalogError;
+use super::records::{AgentRecord, KeyInfo, TenantRecord, TenantState, UsageRow, VersionRecord};
+use crate::Limits;
+
+/// Now, in Unix microseconds.
+pub(super) fn now_us() -> i64 {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
+}
+
+/// A number as the database keeps it. Those above 2^63 - 1 do not occur, and would stay there.
+pub(super) fn to_i64(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}
+
+/// A value in a row is not of the form that this program writes.
+#[derive(Debug, thiserror::Error)]
+#[error("the column `{column}` does not read back")]
+struct Unreadable {
+    column: &'static str,
+    #[source]
+    source: Box<dyn std::error::Error + Send + Sync>,
+}
+
+fn unreadable(column: &'static str, source: impl Into<Box<dyn std::error::Error + Send + Sync>>) -> CatalogError {
+    CatalogError::during("read a row")(Unreadable { column, source: source.into() })
+}
+
+fn text<'r>(row: &'r SqliteRow, column: &'static str) -> Result<&'r str, CatalogError> {
+    row.try_get(column).map_err(|error| unreadable(column, error))
+}
+
+pub(super) fn number(row: &SqliteRow, column: &'static str) -> Result<u64, CatalogError> {
+    let number: i64 = row.try_get(column).map_err(|error| unreadable(column, error))?;
+    u64::try_from(number).map_err(|error| unreadable(column, error))
+}
+
+/// A typed text: an id, a name, a digest.
+pub(super) fn parsed<T: FromStr>(row: &SqliteRow, column: &'static str) -> Result<T, CatalogError>
+where
+    T::Err: std::error::Error + Send + Sync + 'static,
+{
+    text(row, column)?.parse().map_err(|error: T::Err| unreadable(column, error))
+}
+
+/// The same where it may be absent.
+pub(super) fn parsed_option<T: FromStr>(row: &SqliteRow, column: &'static str) -> Result<Option<T>, CatalogError>
+where
+    T::Err: std::error::Error + Send + Sync + 'static,
+{
+    let text: Option<&str> = row.try_get(column).map_err(|error| unreadable(column, error))?;
+    text.map(str::parse).transpose().map_err(|error: T::Err| unreadable(column, error))
+}
+
+pub(super) fn json(row: &SqliteRow, column: &'static str) -> Result<serde_json::Value, CatalogError> {
+    serde_json::from_str(text(row, column)?).map_err(|error| unreadable(column, error))
+}
+
+pub(super) fn owned(row: &SqliteRow, column: &'static str) -> Result<String, CatalogError> {
+    text(row, column).map(str::to_owned)
+}
+
+pub(super) fn state(row: &SqliteRow, column: &'static str) -> Result<Option<TenantState>, CatalogError> {
+    let text: Option<&str> = row.try_get(column).map_err(|error| unreadable(column, error))?;
+    match text {
+        None => Ok(None),
+        Some("active") => Ok(Some(TenantState::Active)),
+        Some("suspended") => Ok(Some(TenantState::Suspended)),
+        Some(_) => Err(unreadable(column, "neither active nor suspended")),
+    }
+}
+
+pub(super) fn hash(row: &SqliteRow, column: &'static str) -> Result<[u8; 32], CatalogError> {
+    let bytes: &[u8] = row.try_get(column).map_err(|error| unreadable(column, error))?;
+    bytes.try_into().map_err(|error: std::array::TryFromSliceError| unreadable(column, error))
+}
+
+pub(super) fn tenant(row: &SqliteRow) -> Result<TenantRecord, CatalogError> {
+    let limits = Limits::from_stored(text(row, "limits")?).map_err(|error| unreadable("limits", error))?;
+    let state = state(row, "state")?.ok_or_else(|| unreadable("state", "absent"))?;
+    Ok(TenantRecord {
+        id: parsed(row, "id")?,
+        name: parsed(row, "name")?,
+        state,
+        limits,
+        created_us: number(row, "created_us")?,
+    })
+}
+
+pub(super) fn key(row: &SqliteRow) -> Result<KeyInfo, CatalogError> {
+    let revoked: Option<i64> = row.try_get("revoked_us").map_err(|error| unreadable("revoked_us", error))?;
+    Ok(KeyInfo {
+        id: parsed(row, "id")?,
+        label: owned(row, "label")?,
+        permissions: parsed(row, "permissions")?,
+        created_us: number(row, "created_us")?,
+        revoked_us: revoked.map(u64::try_from).transpose().map_err(|error| unreadable("revoked_us", error))?,
+    })
+}
+
+/// An agent's row, before its active version is joined to it.
+pub(super) struct AgentRow {
+    pub(super) id: AgentId,
+    pub(super) name: super::AgentName,
+    pub(super) active: Option<VersionId>,
+    pub(super) last_number: u64,
+    pub(super) created_us: u64,
+    pub(super) updated_us: u64,
+}
+
+impl AgentRow {
+    pub(super) fn read(row: &SqliteRow) -> Result<Self, CatalogError> {
+        Ok(Self {
+            id: parsed(row, "id")?,
+            name: parsed(row, "name")?,
+            active: parsed_option(row, "active_version")?,
+            last_number: number(row, "last_number")?,
+            created_us: number(row, "created_us")?,
+            updated_us: number(row, "updated_us")?,
+        })
+    }
+
+    pub(super) fn with(self, active: Option<VersionRecord>) -> AgentRecord {
+        let Self { id, name, created_us, updated_us, .. } = self;
+        AgentRecord { id, name, active, created_us, updated_us }
+    }
+}
+
+/// A version and the agent that it is of.
+pub(super) fn version(row: &SqliteRow, active: Option<VersionId>) -> Result<(AgentId, VersionRecord), CatalogError> {
+    let id = parsed(row, "id")?;
+    let record = VersionRecord {
+        id,
+        number: number(row, "number")?,
+        digest: parsed(row, "digest")?,
+        component_bytes: number(row, "component_bytes")?,
+        report_json: owned(row, "report")?,
+        created_us: number(row, "created_us")?,
+        active: active == Some(id),
+    };
+    Ok((parsed(row, "agent_id")?, record))
+}
+
+pub(super) fn usage(row: &SqliteRow) -> Result<UsageRow, CatalogError> {
+    Ok(UsageRow {
+        tenant: parsed(row, "tenant_id")?,
+        agent: parsed(row, "agent_id")?,
+        version: parsed(row, "version_id")?,
+        day: u32::try_from(number(row, "day")?).map_err(|error| unreadable("day", error))?,
+        calls: number(row, "calls")?,
+        failures: number(row, "failures")?,
+        fuel: number(row, "fuel")?,
+        cpu_us: number(row, "cpu_us")?,
+        wall_us: number(row, "wall_us")?,
+        host_calls: number(row, "host_calls")?,
+        host_bytes: number(row, "host_bytes")?,
+        peak_memory: number(row, "peak_memory")?,
+    })
+}

@@ -1,0 +1,87 @@
+//! Every statement of the catalog, and nowhere else any. Statements on a tenant's own rows name the tenant: a foreign
+//! name finds nothing (T6).
+
+pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
+
+pub(super) const INSERT_TENANT: &str =
+    "INSERT INTO tenants (id, name, state, limits, created_us) VALUES (?1, ?2, 'active', ?3, ?4)";
+pub(super) const SELECT_TENANT: &str = "SELECT id, name, state, limits, created_us FROM tenants WHERE id = ?1";
+pub(super) const SELECT_TENANTS: &str =
+    "SELECT id, name, state, limits, created_us FROM tenants WHERE id > ?1 ORDER BY id LIMIT ?2";
+pub(super) const UPDATE_TENANT: &str = "UPDATE tenants SET name = ?2, limits = ?3 WHERE id = ?1";
+pub(super) const UPDATE_TENANT_STATE: &str = "UPDATE tenants SET state = ?2 WHERE id = ?1";
+pub(super) const DELETE_TENANT: &str = "DELETE FROM tenants WHERE id = ?1";
+pub(super) const SELECT_NAME_TAKEN: &str = "SELECT EXISTS (SELECT 1 FROM tenants WHERE name = ?1 AND id <> ?2)";
+
+pub(super) const INSERT_KEY: &str = "INSERT INTO keys (id, tenant_id, hash, label, permissions, created_us) \
+     VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+pub(super) const SELECT_KEYS: &str = "SELECT id, label, permissions, created_us, revoked_us FROM keys \
+     WHERE tenant_id = ?1 ORDER BY id";
+pub(super) const COUNT_KEYS: &str = "SELECT COUNT(*) FROM keys WHERE tenant_id = ?1 AND revoked_us IS NULL";
+pub(super) const REVOKE_KEY: &str =
+    "UPDATE keys SET revoked_us = ?3 WHERE tenant_id = ?1 AND id = ?2 AND revoked_us IS NULL";
+pub(super) const SELECT_KEY_EXISTS: &str = "SELECT EXISTS (SELECT 1 FROM keys WHERE tenant_id = ?1 AND id = ?2)";
+/// Revoked keys beyond the newest hundred go: their number is bounded like that of live ones.
+pub(super) const PRUNE_REVOKED_KEYS: &str = "DELETE FROM keys WHERE tenant_id = ?1 AND revoked_us IS NOT NULL AND id NOT IN \
+     (SELECT id FROM keys WHERE tenant_id = ?1 AND revoked_us IS NOT NULL ORDER BY revoked_us DESC, id DESC LIMIT ?2)";
+pub(super) const COUNT_OPERATOR_KEYS: &str = "SELECT COUNT(*) FROM keys WHERE tenant_id IS NULL AND revoked_us IS NULL";
+pub(super) const FIND_KEY: &str = "SELECT keys.tenant_id, keys.hash, keys.permissions, tenants.state \
+     FROM keys LEFT JOIN tenants ON tenants.id = keys.tenant_id WHERE keys.id = ?1 AND keys.revoked_us IS NULL";
+
+pub(super) const SELECT_AGENTS: &str = "SELECT id, name, active_version, last_number, created_us, updated_us \
+     FROM agents WHERE tenant_id = ?1 ORDER BY name";
+pub(super) const SELECT_AGENT: &str = "SELECT id, name, active_version, last_number, created_us, updated_us \
+     FROM agents WHERE tenant_id = ?1 AND name = ?2";
+pub(super) const COUNT_AGENTS: &str = "SELECT COUNT(*) FROM agents WHERE tenant_id = ?1";
+pub(super) const INSERT_AGENT: &str =
+    "INSERT INTO agents (id, tenant_id, name, created_us, updated_us) VALUES (?1, ?2, ?3, ?4, ?4)";
+pub(super) const UPDATE_AGENT_NUMBER: &str =
+    "UPDATE agents SET last_number = ?3, updated_us = ?4 WHERE tenant_id = ?1 AND id = ?2";
+pub(super) const UPDATE_AGENT_ACTIVE: &str =
+    "UPDATE agents SET active_version = ?3, updated_us = ?4 WHERE tenant_id = ?1 AND id = ?2";
+pub(super) const DELETE_AGENT: &str = "DELETE FROM agents WHERE tenant_id = ?1 AND id = ?2";
+
+pub(super) const INSERT_VERSION: &str = "INSERT INTO versions \
+     (id, tenant_id, agent_id, number, digest, component_bytes, report, created_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+pub(super) const SELECT_VERSIONS: &str = "SELECT id, agent_id, number, digest, component_bytes, report, created_us \
+     FROM versions WHERE tenant_id = ?1 AND agent_id = ?2 ORDER BY number DESC";
+pub(super) const SELECT_VERSION: &str = "SELECT id, agent_id, number, digest, component_bytes, report, created_us \
+     FROM versions WHERE tenant_id = ?1 AND agent_id = ?2 AND id = ?3";
+pub(super) const SELECT_ACTIVE_VERSIONS: &str = "SELECT versions.id, versions.agent_id, number, digest, component_bytes, report, \
+     versions.created_us FROM versions JOIN agents ON agents.active_version = versions.id WHERE versions.tenant_id = ?1";
+/// Versions beyond the newest `?5` of those that are neither active nor just added.
+pub(super) const SELECT_PRUNABLE: &str = "SELECT id, digest FROM versions WHERE tenant_id = ?1 AND agent_id = ?2 \
+     AND id <> ?3 AND id <> ?4 ORDER BY number DESC LIMIT -1 OFFSET ?5";
+pub(super) const DELETE_VERSION: &str = "DELETE FROM versions WHERE tenant_id = ?1 AND id = ?2";
+pub(super) const SELECT_DIGESTS: &str = "SELECT DISTINCT digest FROM versions WHERE tenant_id = ?1 AND agent_id = ?2";
+pub(super) const SELECT_DIGEST_USED: &str =
+    "SELECT EXISTS (SELECT 1 FROM versions WHERE tenant_id = ?1 AND digest = ?2)";
+
+pub(super) const INSERT_ACTIVATION: &str =
+    "INSERT INTO activations (tenant_id, agent_id, version_id) VALUES (?1, ?2, ?3)";
+pub(super) const PRUNE_ACTIVATIONS: &str = "DELETE FROM activations WHERE tenant_id = ?1 AND agent_id = ?2 AND seq NOT IN \
+     (SELECT seq FROM activations WHERE tenant_id = ?1 AND agent_id = ?2 ORDER BY seq DESC LIMIT ?3)";
+pub(super) const SELECT_ACTIVE_BEFORE: &str = "SELECT seq, version_id FROM activations \
+     WHERE tenant_id = ?1 AND agent_id = ?2 AND version_id <> ?3 ORDER BY seq DESC LIMIT 1";
+pub(super) const DELETE_ACTIVATIONS_AFTER: &str =
+    "DELETE FROM activations WHERE tenant_id = ?1 AND agent_id = ?2 AND seq > ?3";
+
+pub(super) const SELECT_CONFIGURATION: &str =
+    "SELECT name, value FROM configuration WHERE tenant_id = ?1 AND agent_id = ?2 ORDER BY name";
+pub(super) const DELETE_CONFIGURATION: &str = "DELETE FROM configuration WHERE tenant_id = ?1 AND agent_id = ?2";
+pub(super) const INSERT_CONFIGURATION: &str =
+    "INSERT INTO configuration (tenant_id, agent_id, name, value) VALUES (?1, ?2, ?3, ?4)";
+
+pub(super) const SELECT_USAGE: &str = "SELECT tenant_id, agent_id, version_id, day, calls, failures, fuel, cpu_us, wall_us, \
+     host_calls, host_bytes, peak_memory FROM usage WHERE tenant_id = ?1 ORDER BY day DESC, agent_id, version_id LIMIT ?2";
+pub(super) const ADD_USAGE: &str = "INSERT INTO usage (tenant_id, agent_id, version_id, day, calls, failures, fuel, cpu_us, \
+     wall_us, host_calls, host_bytes, peak_memory) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) \
+     ON CONFLICT (tenant_id, day, agent_id, version_id) DO UPDATE SET calls = calls + excluded.calls, \
+     failures = failures + excluded.failures, fuel = fuel + excluded.fuel, cpu_us = cpu_us + excluded.cpu_us, \
+     wall_us = wall_us + excluded.wall_us, host_calls = host_calls + excluded.host_calls, \
+     host_bytes = host_bytes + excluded.host_bytes, peak_memory = MAX(peak_memory, excluded.peak_memory)";
+
+pub(super) const INSERT_AUDIT: &str =
+    "INSERT INTO audit (at_us, key_id, act, tenant_id, detail) VALUES (?1, ?2, ?3, ?4, ?5)";
+pub(super) const SELECT_AUDIT: &str =
+    "SELECT seq, at_us, key_id, act, tenant_id, detail FROM audit WHERE seq > ?1 ORDER BY seq LIMIT ?2";

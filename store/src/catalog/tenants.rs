@@ -1,0 +1,224 @@
+//! Tenants: the operator's acts on them, and what a tenant sees of itself.
+
+use insula_tenancy::{NewKey, OperatorScope, Permissions, TenantId, TenantScope};
+use serde_json::json;
+use sqlx::SqliteConnection;
+
+use super::audit::{Act, record};
+use super::{
+    Catalog, CatalogError, PAGE_LIMIT, TenantName, TenantRecord, TenantState, commit, keys, rows, sql, uninterrupted,
+};
+use crate::{Limits, LimitsPatch};
+
+const NAME_TAKEN: CatalogError = CatalogError::Conflict { what: "another tenant has this name already" };
+
+/// The tenant of an id.
+pub(super) async fn select(connection: &mut SqliteConnection, id: TenantId) -> Result<TenantRecord, CatalogError> {
+    let found = sqlx::query(sql::SELECT_TENANT)
+        .bind(id.to_string())
+        .fetch_optional(connection)
+        .await
+        .map_err(CatalogError::during("read a tenant"))?;
+    rows::tenant(&found.ok_or(CatalogError::NotFound)?)
+}
+
+async fn check_name(connection: &mut SqliteConnection, name: &TenantName, of: TenantId) -> Result<(), CatalogError> {
+    let taken: bool = sqlx::query_scalar(sql::SELECT_NAME_TAKEN)
+        .bind(name.as_str())
+        .bind(of.to_string())
+        .fetch_one(connection)
+        .await
+        .map_err(CatalogError::during("look a name up"))?;
+    if taken { Err(NAME_TAKEN) } else { Ok(()) }
+}
+
+fn stored(limits: &Limits) -> Result<String, CatalogError> {
+    serde_json::to_string(limits).map_err(CatalogError::during("write limits"))
+}
+
+impl Catalog {
+    /// Makes a tenant and its first key, which carries every permission.
+    ///
+    /// # Errors
+    ///
+    /// [`CatalogError::Conflict`] when the name is taken, [`CatalogError::Invalid`] when a limit is outside its range,
+    /// [`CatalogError::WrongRealm`], [`CatalogError::Failed`].
+    pub async fn create_tenant(
+        &self,
+        by: &OperatorScope,
+        name: &TenantName,
+        limits: &Limits,
+    ) -> Result<(TenantRecord, NewKey), CatalogError> {
+        let by = self.operator(by)?;
+        let limits = limits.checked()?;
+        let (inner, name, id) = (self.inner.clone(), name.clone(), TenantId::generate());
+        uninterrupted(async move {
+            let mut transaction = inner.begin().await?;
+            check_name(&mut transaction, &name, id).await?;
+            sqlx::query(sql::INSERT_TENANT)
+                .bind(id.to_string())
+                .bind(name.as_str())
+                .bind(stored(&limits)?)
+                .bind(rows::now_us())
+                .execute(&mut *transaction)
+                .await
+                .map_err(CatalogError::during("make a tenant"))?;
+            let key = keys::insert(&mut transaction, Some(id), "first", Permissions::ALL).await?;
+            let detail = json!({"name": name, "limits": limits, "key": key.id()});
+            record(&mut transaction, Act { by, name: "tenant.create", tenant: Some(id), detail }).await?;
+            let tenant = select(&mut transaction, id).await?;
+            commit(transaction).await?;
+            Ok((tenant, key))
+        })
+        .await
+    }
+
+    /// Tenants in the order of their ids, beginning after `after`: at most `limit`, and at most 1,000.
+    ///
+    /// # Errors
+    ///
+    /// [`CatalogError::WrongRealm`], [`CatalogError::Failed`].
+    pub async fn tenants(
+        &self,
+        by: &OperatorScope,
+        after: Option<TenantId>,
+        limit: u32,
+    ) -> Result<Vec<TenantRecord>, CatalogError> {
+        self.operator(by)?;
+        let found = sqlx::query(sql::SELECT_TENANTS)
+            .bind(after.map_or_else(String::new, |after| after.to_string()))
+            .bind(limit.clamp(1, PAGE_LIMIT))
+            .fetch_all(&self.inner.readers)
+            .await
+            .map_err(CatalogError::during("list tenants"))?;
+        found.iter().map(rows::tenant).collect()
+    }
+
+    /// One tenant.
+    ///
+    /// # Errors
+    ///
+    /// [`CatalogError::NotFound`], [`CatalogError::WrongRealm`], [`CatalogError::Failed`].
+    pub async fn tenant(&self, by: &OperatorScope, id: TenantId) -> Result<TenantRecord, CatalogError> {
+        self.operator(by)?;
+        select(&mut *self.inner.snapshot().await?, id).await
+    }
+
+    /// Changes a tenant's name, limits, or both.
+    ///
+    /// # Errors
+    ///
+    /// [`CatalogError::NotFound`], [`CatalogError::Conflict`] when the name is taken, [`CatalogError::Invalid`] when a
+    /// limit is outside its range, [`CatalogError::WrongRealm`], [`CatalogError::Failed`].
+    pub async fn update_tenant(
+        &self,
+        by: &OperatorScope,
+        id: TenantId,
+        name: Option<&TenantName>,
+        limits: &LimitsPatch,
+    ) -> Result<TenantRecord, CatalogError> {
+        let by = self.operator(by)?;
+        let (inner, name, patch) = (self.inner.clone(), name.cloned(), *limits);
+        uninterrupted(async move {
+            let mut transaction = inner.begin().await?;
+            let before = select(&mut transaction, id).await?;
+            let limits = before.limits.patched(&patch)?;
+            if let Some(name) = &name {
+                check_name(&mut transaction, name, id).await?;
+            }
+            sqlx::query(sql::UPDATE_TENANT)
+                .bind(id.to_string())
+                .bind(name.as_ref().unwrap_or(&before.name).as_str())
+                .bind(stored(&limits)?)
+                .execute(&mut *transaction)
+                .await
+                .map_err(CatalogError::during("change a tenant"))?;
+            let detail = json!({"name": name, "limits": patch});
+            record(&mut transaction, Act { by, name: "tenant.update", tenant: Some(id), detail }).await?;
+            let after = select(&mut transaction, id).await?;
+            commit(transaction).await?;
+            Ok(after)
+        })
+        .await
+    }
+
+    /// Suspends or resumes a tenant. When this returns, no key of a suspended tenant opens anything.
+    ///
+    /// # Errors
+    ///
+    /// [`CatalogError::NotFound`], [`CatalogError::WrongRealm`], [`CatalogError::Failed`].
+    pub async fn set_tenant_state(
+        &self,
+        by: &OperatorScope,
+        id: TenantId,
+        state: TenantState,
+    ) -> Result<TenantRecord, CatalogError> {
+        let by = self.operator(by)?;
+        let inner = self.inner.clone();
+        uninterrupted(async move {
+            let mut transaction = inner.begin().await?;
+            select(&mut transaction, id).await?;
+            sqlx::query(sql::UPDATE_TENANT_STATE)
+                .bind(id.to_string())
+                .bind(state.name())
+                .execute(&mut *transaction)
+                .await
+                .map_err(CatalogError::during("change a tenant's state"))?;
+            let name = match state {
+                TenantState::Active => "tenant.resume",
+                TenantState::Suspended => "tenant.suspend",
+            };
+            record(&mut transaction, Act { by, name, tenant: Some(id), detail: json!({}) }).await?;
+            let after = select(&mut transaction, id).await?;
+            let done = commit(transaction).await;
+            // Also when the commit failed: whether it did is not certain then.
+            inner.keys.forget_tenant(id);
+            done.map(|()| after)
+        })
+        .await
+    }
+
+    /// Removes a tenant and its keys. Its usage and the audit log stay.
+    ///
+    /// # Errors
+    ///
+    /// [`CatalogError::NotFound`], [`CatalogError::Conflict`] while it has agents, [`CatalogError::WrongRealm`],
+    /// [`CatalogError::Failed`].
+    pub async fn delete_tenant(&self, by: &OperatorScope, id: TenantId) -> Result<(), CatalogError> {
+        let by = self.operator(by)?;
+        let inner = self.inner.clone();
+        uninterrupted(async move {
+            let mut transaction = inner.begin().await?;
+            let tenant = select(&mut transaction, id).await?;
+            let agents: i64 = sqlx::query_scalar(sql::COUNT_AGENTS)
+                .bind(id.to_string())
+                .fetch_one(&mut *transaction)
+                .await
+                .map_err(CatalogError::during("count agents"))?;
+            if agents > 0 {
+                return Err(CatalogError::Conflict { what: "the tenant still has agents: delete them first" });
+            }
+            sqlx::query(sql::DELETE_TENANT)
+                .bind(id.to_string())
+                .execute(&mut *transaction)
+                .await
+                .map_err(CatalogError::during("remove a tenant"))?;
+            let detail = json!({"name": tenant.name});
+            record(&mut transaction, Act { by, name: "tenant.delete", tenant: Some(id), detail }).await?;
+            let done = commit(transaction).await;
+            inner.keys.forget_tenant(id);
+            done
+        })
+        .await
+    }
+
+    /// The scope's own tenant.
+    ///
+    /// # Errors
+    ///
+    /// [`CatalogError::NotFound`] when it was deleted since, [`CatalogError::WrongRealm`], [`CatalogError::Failed`].
+    pub async fn own_tenant(&self, scope: &TenantScope) -> Result<TenantRecord, CatalogError> {
+        let tenant = self.tenant_of(scope)?;
+        select(&mut *self.inner.snapshot().await?, tenant).await
+    }
+}

@@ -1,0 +1,47 @@
+//! The agents of the suites, each built once, from source, by the product's own `build`.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
+}
+
+/// The folder of an agent of this repository.
+pub(crate) fn folder(path: &str) -> PathBuf {
+    root().join(path)
+}
+
+fn built(cell: &'static OnceLock<Vec<u8>>, path: &str) -> &'static [u8] {
+    cell.get_or_init(|| {
+        let component = insula_cli::build(&folder(path), true).unwrap_or_else(|error| panic!("{path}: {error:#}"));
+        std::fs::read(component).unwrap()
+    })
+}
+
+macro_rules! agents {
+    ($($(#[$doc:meta])* $name:ident = $path:literal;)*) => {$(
+        $(#[$doc])*
+        pub(crate) fn $name() -> &'static [u8] {
+            static COMPONENT: OnceLock<Vec<u8>> = OnceLock::new();
+            built(&COMPONENT, $path)
+        }
+    )*};
+}
+
+agents! {
+    /// Calls any host function by name.
+    probe = "tests/probe";
+    /// Attacks, one for each name.
+    hostile = "tests/hostile";
+    /// Gives the body back.
+    echo = "tests/echo";
+    /// The sample that routes support tickets.
+    triage = "sample-agents/triage";
+}
+
+/// An agent written in WebAssembly text, in `tests/agents`.
+pub(crate) fn text(name: &str) -> Vec<u8> {
+    let path = folder("tests/agents").join(name).with_extension("wat");
+    wat::parse_file(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}

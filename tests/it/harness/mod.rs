@@ -1,0 +1,11 @@
+//! What the suites stand on: one host in this process, shared by all tests, on two loopback ports; tenants made for each
+//! test; agents built once, from source, by the product's own `build`.
+
+pub(crate) mod agents;
+mod host;
+mod http;
+mod tenant;
+
+pub(crate) use host::{Host, binary};
+pub(crate) use http::Reply;
+pub(crate) use tenant::{Bystander, Tenant};

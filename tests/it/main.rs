@@ -1,0 +1,11 @@
+//! The suites that look at the whole from outside: public API, HTTP and the real binary. Every one of them has at least
+//! two tenants, and a bystander whose data must not change.
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test says what went wrong by failing; clippy's allowance does not reach helpers beside #[test] functions"
+)]
+
+mod harness;

@@ -1,1 +1,0 @@
-//! Cross-crate suites: isolation, hostile guests, HTTP, the dev runner.

@@ -1,0 +1,58 @@
+//! Chores of the workspace: the checks that CI runs, tidy, guests, each crate alone.
+//!
+//! It depends on no other room and no room depends on it. Tidy is a library and a test, so that `cargo test --workspace`
+//! holds the tree to the house's rules without a step of its own.
+
+mod commands;
+mod terminal;
+pub mod tidy;
+
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Chores of the workspace.
+#[derive(Debug, Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Debug, Subcommand)]
+enum Chore {
+    /// Run what CI runs: .ci/run
+    Ci,
+    /// Hold the tree to the house's rules: pure checks, no build
+    Tidy,
+    /// Build every guest: the sample agents and the guests of the tests
+    Guests,
+    /// Check each crate of the workspace alone
+    Each,
+}
+
+/// Runs the chore that the arguments name. Exit codes: 0 done, 1 failed, 2 wrong usage.
+#[must_use]
+pub fn main() -> ExitCode {
+    let done = match Arguments::parse().chore {
+        Chore::Ci => commands::ci::run(&root()),
+        Chore::Tidy => commands::tidy::run(&root()),
+        Chore::Guests => commands::guests::run(&root()),
+        Chore::Each => commands::each::run(&root()),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            terminal::note(format_args!("error: {error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The workspace's folder: the one that this crate's own stands in.
+#[must_use]
+pub fn root() -> PathBuf {
+    let own = Path::new(env!("CARGO_MANIFEST_DIR"));
+    own.parent().unwrap_or(own).to_owned()
+}
