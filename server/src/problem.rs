@@ -111,8 +111,13 @@ impl Problem {
 
     /// Writes the error and its sources in the operator's log.
     pub(crate) fn because(mut self, error: &dyn Error) -> Self {
-        let sources = std::iter::successors(Some(error), |error| error.source());
-        self.0.cause = Some(Cause(sources.map(ToString::to_string).collect::<Vec<_>>().join(": ")));
+        let mut text = error.to_string();
+        let mut source = error.source();
+        while let Some(error) = source {
+            text = format!("{text}: {error}");
+            source = error.source();
+        }
+        self.0.cause = Some(Cause(text));
         self
     }
 

@@ -154,7 +154,9 @@ fn check_format(dir: &Dir, path: &Path) -> Result<bool, OpenDataDirError> {
         Ok(Some(file)) => match file.take(256).read_to_string(&mut text) {
             Ok(_) => {}
             Err(error) if error.kind() == io::ErrorKind::InvalidData => text.clear(),
-            Err(source) => return Err(OpenDataDirError::Io { operation: "read FORMAT", path: path.to_owned(), source }),
+            Err(source) => {
+                return Err(OpenDataDirError::Io { operation: "read FORMAT", path: path.to_owned(), source });
+            }
         },
         Err(source) => return Err(OpenDataDirError::Io { operation: "open FORMAT", path: path.to_owned(), source }),
     }

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use insula_tenancy::{RealmId, TenantId};
 use serde::Serialize;
 
-use crate::stores::{Shared, Tenant};
 use crate::storage::Failure;
+use crate::stores::{Shared, Tenant};
 
 /// What a tenant has here.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]

@@ -69,12 +69,7 @@ impl Stores {
 
     /// The same, with another clock for the times to live of cache entries.
     #[must_use]
-    pub fn open_with_clock(
-        dir: Arc<DataDir>,
-        realm: RealmId,
-        settings: StoreSettings,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
+    pub fn open_with_clock(dir: Arc<DataDir>, realm: RealmId, settings: StoreSettings, clock: Arc<dyn Clock>) -> Self {
         let disk = Disk {
             files: Arc::new(OpenFiles::new(settings.open_files)),
             permits: Arc::new(Semaphore::new(DISK_PERMITS)),

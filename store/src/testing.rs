@@ -37,7 +37,6 @@ pub(crate) struct World {
     pub(crate) stores: Stores,
     pub(crate) catalog: Arc<Catalog>,
     pub(crate) authenticator: Authenticator,
-    pub(crate) clock: Arc<ManualClock>,
     pub(crate) data: Arc<DataDir>,
     pub(crate) directory: TempDir,
 }
@@ -72,9 +71,9 @@ impl World {
             scopes.push(log_in(&authenticator, made.unwrap().1).await);
         }
         let clock = Arc::new(ManualClock::default());
-        let stores = Stores::open_with_clock(data.clone(), authenticator.realm(), settings, clock.clone());
+        let stores = Stores::open_with_clock(data.clone(), authenticator.realm(), settings, clock);
         let [a, b, bystander] = <[TenantScope; 3]>::try_from(scopes).unwrap();
-        let world = Self { a, b, bystander, operator, stores, catalog, authenticator, clock, data, directory };
+        let world = Self { a, b, bystander, operator, stores, catalog, authenticator, data, directory };
         let store = world.enter(&world.bystander);
         put(&store.storage(), "witness", "key", b"untouched").await.unwrap();
         store.cache().put(&namespace("witness"), &key("key"), b"untouched".to_vec(), Duration::from_hours(1)).unwrap();
@@ -128,12 +127,7 @@ pub(crate) fn write(bucket_name: &str, key_text: &str, change: Change) -> Write 
     Write { bucket: bucket(bucket_name), key: key(key_text), change }
 }
 
-pub(crate) async fn put(
-    storage: &TenantStorage,
-    bucket: &str,
-    key: &str,
-    value: &[u8],
-) -> Result<u64, StorageError> {
+pub(crate) async fn put(storage: &TenantStorage, bucket: &str, key: &str, value: &[u8]) -> Result<u64, StorageError> {
     let writes = vec![write(bucket, key, Change::Put(value.to_vec()))];
     storage.commit(Vec::new(), writes).wait().await.map(|committed| committed.versions[0])
 }

@@ -58,7 +58,12 @@ impl World {
     }
 
     /// Makes a key of this owner; its record is found by waiting.
-    fn issue(&self, owner: KeyOwner, owner_state: OwnerState, permissions: Permissions) -> Result<String, getrandom::Error> {
+    fn issue(
+        &self,
+        owner: KeyOwner,
+        owner_state: OwnerState,
+        permissions: Permissions,
+    ) -> Result<String, getrandom::Error> {
         let key = NewKey::generate()?;
         let record = KeyRecord { id: key.id(), hash: key.hash(), owner, permissions, owner_state };
         self.keys.cold.lock().unwrap_or_else(PoisonError::into_inner).insert(key.id(), Arc::new(record));

@@ -9,3 +9,8 @@
 )]
 
 mod harness;
+mod hostile;
+mod isolation;
+mod limits;
+mod matrix;
+mod versions;

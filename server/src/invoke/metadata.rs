@@ -4,13 +4,13 @@
 //! `Insula-Meta-*`: an agent may trust them.
 
 use http::header::CONTENT_TYPE;
-use http::{HeaderMap, HeaderName, StatusCode};
+use http::{HeaderMap, StatusCode};
 
 use crate::headers::META_PREFIX;
 use crate::problem::Problem;
 
-const TRACEPARENT: HeaderName = HeaderName::from_static("traceparent");
-const IDEMPOTENCY_KEY: HeaderName = HeaderName::from_static("idempotency-key");
+const TRACEPARENT: &str = "traceparent";
+const IDEMPOTENCY_KEY: &str = "idempotency-key";
 /// What a caller states where it states nothing.
 const ANY_BYTES: &str = "application/octet-stream";
 /// The most entries.
@@ -30,7 +30,7 @@ pub(super) fn of(headers: &HeaderMap) -> Result<Vec<(String, String)>, Problem> 
                 return Err(invalid(&format!("`{own}` is not a name for metadata of a caller")));
             }
             Some(own) => own,
-            None if *name == TRACEPARENT => TRACEPARENT.as_str(),
+            None if *name == TRACEPARENT => TRACEPARENT,
             None => continue,
         };
         let value = value.to_str().map_err(|_| invalid(&format!("the value of `{name}` is not visible ASCII")))?;
@@ -62,7 +62,7 @@ pub(super) fn idempotency_key(headers: &HeaderMap) -> Result<Option<String>, Pro
 
 /// Whether the name is empty or one under which the host itself speaks.
 fn is_ours(name: &str) -> bool {
-    name.is_empty() || name.starts_with("insula-") || *name == TRACEPARENT || *name == IDEMPOTENCY_KEY
+    name.is_empty() || name.starts_with("insula-") || matches!(name, TRACEPARENT | IDEMPOTENCY_KEY)
 }
 
 fn invalid(detail: &str) -> Problem {
@@ -83,7 +83,7 @@ fn too_large() -> Problem {
 
 #[cfg(test)]
 mod tests {
-    use http::HeaderValue;
+    use http::{HeaderName, HeaderValue};
 
     use super::*;
 

@@ -43,12 +43,7 @@ struct State {
 }
 
 impl TenantCache {
-    pub(crate) fn new(
-        tenant: TenantId,
-        quota: Arc<LiveQuota>,
-        ceiling: Arc<Ceiling>,
-        clock: Arc<dyn Clock>,
-    ) -> Self {
+    pub(crate) fn new(tenant: TenantId, quota: Arc<LiveQuota>, ceiling: Arc<Ceiling>, clock: Arc<dyn Clock>) -> Self {
         Self { tenant, quota, ceiling, clock, state: Mutex::default() }
     }
 
@@ -123,8 +118,7 @@ impl Cache for TenantCache {
     fn statistics(&self) -> CacheStatistics {
         let state = self.state.lock();
         let Tally { hits, misses, evicted, expired } = state.tally;
-        let (entries, bytes) =
-            state.shard.as_ref().map_or((0, 0), |shard| (shard.entries() as u64, shard.bytes()));
+        let (entries, bytes) = state.shard.as_ref().map_or((0, 0), |shard| (shard.entries() as u64, shard.bytes()));
         CacheStatistics { hits, misses, evicted, expired, entries, bytes, limit_bytes: self.quota.cache_bytes() }
     }
 }

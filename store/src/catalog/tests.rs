@@ -1,1 +1,216 @@
-//! x
+//! The catalog on a real database, with two tenants and a bystander.
+
+mod agents;
+mod keys;
+
+use insula_tenancy::{Authenticator, Denied, Permission, Permissions, VersionId};
+
+use super::*;
+use crate::testing::{World, log_in};
+use crate::{Limits, LimitsPatch};
+
+fn tenant_name(text: &str) -> TenantName {
+    text.parse().unwrap()
+}
+
+#[tokio::test]
+async fn a_tenant_is_made_changed_suspended_and_deleted() {
+    let world = World::start().await;
+    let (catalog, by) = (&world.catalog, &world.operator);
+    let (made, _) = catalog.create_tenant(by, &tenant_name("new"), &Limits::standard()).await.unwrap();
+    assert_eq!((made.state, made.limits), (TenantState::Active, Limits::standard()));
+    assert_eq!(catalog.tenant(by, made.id).await.unwrap(), made);
+
+    let patch = LimitsPatch { fuel: Some(5), ..LimitsPatch::default() };
+    let changed = catalog.update_tenant(by, made.id, Some(&tenant_name("newer")), &patch).await.unwrap();
+    assert_eq!((changed.name.as_str(), changed.limits.fuel.get()), ("newer", 5));
+    let again = catalog.update_tenant(by, made.id, Some(&tenant_name("newer")), &LimitsPatch::default()).await;
+    assert_eq!(again.unwrap(), changed, "keeping one's own name is no conflict");
+
+    let suspended = catalog.set_tenant_state(by, made.id, TenantState::Suspended).await.unwrap();
+    assert_eq!(suspended.state, TenantState::Suspended);
+    catalog.delete_tenant(by, made.id).await.unwrap();
+    for gone in [catalog.tenant(by, made.id).await, catalog.set_tenant_state(by, made.id, TenantState::Active).await] {
+        assert!(matches!(gone, Err(CatalogError::NotFound)));
+    }
+    assert!(matches!(catalog.delete_tenant(by, made.id).await, Err(CatalogError::NotFound)));
+    assert_eq!(catalog.own_tenant(&world.bystander).await.unwrap().name.as_str(), "bystander");
+}
+
+#[tokio::test]
+async fn names_are_unique_and_limits_are_within_their_ranges() {
+    let world = World::start().await;
+    let (catalog, by) = (&world.catalog, &world.operator);
+    let taken = catalog.create_tenant(by, &tenant_name("a"), &Limits::standard()).await;
+    assert!(matches!(taken, Err(CatalogError::Conflict { .. })));
+    let empty = LimitsPatch::default();
+    let renamed = catalog.update_tenant(by, world.b.tenant(), Some(&tenant_name("a")), &empty).await;
+    assert!(matches!(renamed, Err(CatalogError::Conflict { .. })));
+    let over = Limits { agents: 10_001.try_into().unwrap(), ..Limits::standard() };
+    let refused = catalog.create_tenant(by, &tenant_name("over"), &over).await;
+    assert!(matches!(refused, Err(CatalogError::Invalid { .. })));
+    let patch = LimitsPatch { memory_bytes: Some(1), ..empty };
+    let refused = catalog.update_tenant(by, world.a.tenant(), Some(&tenant_name("c")), &patch).await;
+    assert!(matches!(refused, Err(CatalogError::Invalid { .. })));
+    assert_eq!(catalog.own_tenant(&world.a).await.unwrap().name.as_str(), "a", "half of a change is none");
+}
+
+#[tokio::test]
+async fn tenants_are_listed_a_page_at_a_time() {
+    let world = World::start().await;
+    for number in 0..5 {
+        world.another(&format!("tenant-{number}")).await;
+    }
+    let (mut after, mut names) = (None, Vec::new());
+    loop {
+        let page = world.catalog.tenants(&world.operator, after, 3).await.unwrap();
+        let Some(last) = page.last() else { break };
+        after = Some(last.id);
+        names.extend(page.into_iter().map(|tenant| tenant.name.to_string()));
+    }
+    names.sort();
+    assert_eq!(names, ["a", "b", "bystander", "tenant-0", "tenant-1", "tenant-2", "tenant-3", "tenant-4"]);
+}
+
+#[tokio::test]
+async fn the_scope_of_another_realm_is_refused_everywhere() {
+    let (ours, theirs) = (World::start().await, World::start().await);
+    let name: AgentName = "agent".parse().unwrap();
+    assert!(matches!(ours.catalog.own_tenant(&theirs.a).await, Err(CatalogError::WrongRealm)));
+    assert!(matches!(ours.catalog.agents(&theirs.a).await, Err(CatalogError::WrongRealm)));
+    assert!(matches!(ours.catalog.delete_agent(&theirs.a, &name).await, Err(CatalogError::WrongRealm)));
+    assert!(matches!(ours.catalog.configuration(&theirs.a, &name).await, Err(CatalogError::WrongRealm)));
+    assert!(matches!(ours.catalog.usage(&theirs.a).await, Err(CatalogError::WrongRealm)));
+    assert!(matches!(ours.catalog.tenants(&theirs.operator, None, 1).await, Err(CatalogError::WrongRealm)));
+    assert!(matches!(ours.catalog.audit(&theirs.operator, None, 1).await, Err(CatalogError::WrongRealm)));
+    let foreign = theirs.stores.maintenance();
+    assert!(matches!(ours.catalog.add_usage(&foreign, &[]).await, Err(CatalogError::WrongRealm)));
+
+    // The same keys, but a second authenticator: its scopes open nothing either, bound later or not.
+    let second = Authenticator::new(ours.catalog.clone());
+    let (_, key) = ours.catalog.create_key(&ours.operator, ours.a.tenant(), "second", Permissions::ALL).await.unwrap();
+    let scope = log_in(&second, key).await;
+    ours.catalog.bind(second.realm());
+    assert!(matches!(ours.catalog.own_tenant(&scope).await, Err(CatalogError::WrongRealm)));
+    assert!(ours.catalog.own_tenant(&ours.a).await.is_ok());
+}
+
+#[tokio::test]
+async fn a_catalog_that_is_bound_to_no_realm_accepts_no_scope() {
+    let world = World::start().await;
+    let temporary = tempfile::tempdir().unwrap();
+    let unbound = Catalog::open(&DataDir::open(temporary.path()).unwrap()).await.unwrap();
+    assert!(matches!(unbound.own_tenant(&world.a).await, Err(CatalogError::WrongRealm)));
+}
+
+#[tokio::test]
+async fn every_act_of_an_operator_leaves_a_record_and_no_secret() {
+    let world = World::start().await;
+    let (catalog, by) = (&world.catalog, &world.operator);
+    let before = catalog.audit(by, None, 1_000).await.unwrap().last().unwrap().seq;
+    let (tenant, first) = catalog.create_tenant(by, &tenant_name("new"), &Limits::standard()).await.unwrap();
+    catalog.update_tenant(by, tenant.id, None, &LimitsPatch::default()).await.unwrap();
+    catalog.set_tenant_state(by, tenant.id, TenantState::Suspended).await.unwrap();
+    catalog.set_tenant_state(by, tenant.id, TenantState::Active).await.unwrap();
+    let (info, second) = catalog.create_key(by, tenant.id, "label", Permissions::ALL).await.unwrap();
+    catalog.revoke_key(by, tenant.id, info.id).await.unwrap();
+    catalog.delete_tenant(by, tenant.id).await.unwrap();
+    assert!(catalog.delete_tenant(by, tenant.id).await.is_err(), "what was not done leaves no record");
+
+    let acts = catalog.audit(by, Some(before), 1_000).await.unwrap();
+    let names: Vec<_> = acts.iter().map(|act| act.act.as_str()).collect();
+    let expected = [
+        "tenant.create",
+        "tenant.update",
+        "tenant.suspend",
+        "tenant.resume",
+        "key.create",
+        "key.revoke",
+        "tenant.delete",
+    ];
+    assert_eq!(names, expected);
+    assert!(acts.iter().all(|act| act.tenant == Some(tenant.id) && act.key == by.key()));
+    let text = serde_json::to_string(&acts).unwrap();
+    assert!(!text.contains(&first.reveal()) && !text.contains(&second.reveal()));
+    assert_eq!(catalog.audit(by, Some(before), 2).await.unwrap().len(), 2);
+}
+
+#[tokio::test]
+async fn usage_adds_up_by_day_and_outlives_its_tenant() {
+    let world = World::start().await;
+    let (catalog, chores) = (&world.catalog, world.stores.maintenance());
+    let row = |tenant: &TenantScope, day, calls, peak_memory| UsageRow {
+        tenant: tenant.tenant(),
+        agent: "agt_01jd3kf0x2c9b8m7n6p5q4r3s2".parse().unwrap(),
+        version: "ver_01jd3kf0x2c9b8m7n6p5q4r3s2".parse().unwrap(),
+        day,
+        calls,
+        failures: 1,
+        fuel: 10,
+        cpu_us: 20,
+        wall_us: 30,
+        host_calls: 40,
+        host_bytes: 50,
+        peak_memory,
+    };
+    let (a, b) = (&world.a, &world.b);
+    catalog
+        .add_usage(&chores, &[row(a, 20_261_123, 1, 100), row(a, 20_261_124, 5, 1), row(b, 20_261_123, 9, 9)])
+        .await
+        .unwrap();
+    catalog.add_usage(&chores, &[row(a, 20_261_123, 2, 50), row(a, 20_261_123, 3, 70)]).await.unwrap();
+    let usage = catalog.usage(a).await.unwrap();
+    assert_eq!(usage.len(), 2);
+    assert_eq!((usage[0].day, usage[0].calls), (20_261_124, 5), "the latest day comes first");
+    let sum = UsageRow {
+        failures: 3,
+        fuel: 30,
+        cpu_us: 60,
+        wall_us: 90,
+        host_calls: 120,
+        host_bytes: 150,
+        ..row(a, 20_261_123, 6, 100)
+    };
+    assert_eq!(usage[1], sum);
+    assert_eq!(catalog.usage(b).await.unwrap(), [row(b, 20_261_123, 9, 9)]);
+    assert!(catalog.usage(&world.bystander).await.unwrap().is_empty());
+
+    catalog.delete_tenant(&world.operator, a.tenant()).await.unwrap();
+    assert_eq!(catalog.usage_of(&world.operator, a.tenant()).await.unwrap(), usage);
+    let unknown = catalog.usage_of(&world.operator, TenantId::generate()).await;
+    assert!(matches!(unknown, Err(CatalogError::NotFound)));
+}
+
+#[tokio::test]
+async fn the_catalog_is_there_after_the_host_starts_again_and_a_newer_one_is_refused() {
+    let world = World::start().await;
+    let before = world.catalog.own_tenant(&world.a).await.unwrap();
+    world.catalog.close().await;
+    let again = Catalog::open(&world.data).await.unwrap();
+    again.bind(world.authenticator.realm());
+    assert_eq!(again.own_tenant(&world.a).await.unwrap(), before);
+    assert!(again.ensure_operator_key().await.unwrap().is_none(), "there is an operator's key already");
+
+    let applied = "INSERT INTO _sqlx_migrations (version, description, success, checksum, execution_time) VALUES (9999, 'of a newer release', 1, X'00', 0)";
+    sqlx::query(applied).execute(&again.inner.writer).await.unwrap();
+    again.close().await;
+    assert!(matches!(Catalog::open(&world.data).await, Err(CatalogError::NewerSchema)));
+}
+
+#[tokio::test]
+async fn the_database_is_the_hosts_alone_and_syncs_every_commit() {
+    use std::os::unix::fs::PermissionsExt;
+    let world = World::start().await;
+    for file in ["catalog.sqlite", "catalog.sqlite-wal"] {
+        let path = world.directory.path().join("data").join(file);
+        assert_eq!(std::fs::metadata(path).unwrap().permissions().mode() & 0o777, 0o600, "{file}");
+    }
+    let pragma = async |pool: &SqlitePool, name: &'static str| -> String {
+        sqlx::query_scalar::<_, String>(name).fetch_one(pool).await.unwrap()
+    };
+    let inner = &world.catalog.inner;
+    assert_eq!(pragma(&inner.writer, "SELECT journal_mode FROM pragma_journal_mode").await, "wal");
+    assert_eq!(pragma(&inner.writer, "SELECT CAST(synchronous AS TEXT) FROM pragma_synchronous").await, "2");
+    assert_eq!(pragma(&inner.writer, "SELECT CAST(foreign_keys AS TEXT) FROM pragma_foreign_keys").await, "1");
+    assert!(sqlx::query("DELETE FROM tenants").execute(&inner.readers).await.is_err(), "readers cannot write");
+}

@@ -30,7 +30,10 @@ fn a_directory_in_use_is_refused_and_says_by_whom() {
     }
     let lock = held.lock();
     drop(held);
-    assert!(matches!(DataDir::open(temporary.path()), Err(OpenDataDirError::InUse { .. })), "a clone of the lock holds it");
+    assert!(
+        matches!(DataDir::open(temporary.path()), Err(OpenDataDirError::InUse { .. })),
+        "a clone of the lock holds it"
+    );
     drop(lock);
     DataDir::open(temporary.path()).unwrap();
 }

@@ -20,9 +20,8 @@ fn the_table_and_the_struct_say_the_same() {
 #[test]
 fn a_patch_is_held_against_the_range_of_each_limit() {
     for (index, spec) in Limits::CEILINGS.iter().enumerate() {
-        let patch = |value: u64| -> LimitsPatch {
-            serde_json::from_value(serde_json::json!({ (spec.name): value })).unwrap()
-        };
+        let patch =
+            |value: u64| -> LimitsPatch { serde_json::from_value(serde_json::json!({ (spec.name): value })).unwrap() };
         for good in [spec.minimum, spec.maximum] {
             let patched = Limits::standard().patched(&patch(good)).unwrap();
             assert_eq!(patched.entries().nth(index), Some((spec.name, good)));

@@ -162,8 +162,8 @@ fn read_counters(meta: &impl ReadableTable<Bytes, Bytes>) -> Result<Counters, Fa
 
 #[cfg(not(test))]
 fn open_database(file: File) -> Result<Database, Failure> {
-    let backend =
-        redb::backends::FileBackend::new(file).map_err(Failure::engine::<redb::DatabaseError>("use the storage file"))?;
+    let backend = redb::backends::FileBackend::new(file)
+        .map_err(Failure::engine::<redb::DatabaseError>("use the storage file"))?;
     builder().create_with_backend(backend).map_err(Failure::engine("open the storage file"))
 }
 

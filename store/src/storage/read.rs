@@ -79,7 +79,10 @@ type Found = (redb::AccessGuard<'static, Bytes>, redb::AccessGuard<'static, Byte
 
 /// Takes entries until the page is full. A page has at least one entry where there is any, whatever its size, so that a
 /// listing always gets on.
-fn fill(range: impl Iterator<Item = Result<Found, redb::StorageError>>, selection: &Selection) -> Result<Page, Failure> {
+fn fill(
+    range: impl Iterator<Item = Result<Found, redb::StorageError>>,
+    selection: &Selection,
+) -> Result<Page, Failure> {
     let limit = usize::try_from(selection.limit).unwrap_or(usize::MAX);
     let mut page = empty_page();
     let (mut size, mut passed_over) = (0_usize, 0_usize);

@@ -49,8 +49,10 @@ async fn what_was_acknowledged_is_there_after_the_host_starts_again() {
     let World { stores, data, authenticator, a, b, .. } = &world;
     let again = crate::Stores::open(data.clone(), authenticator.realm(), settings(4, 1));
     // The first stores have the files open: the second find them locked, and say so without harm.
-    assert!(matches!(get(&again.enter(a, crate::Limits::standard().quota()).unwrap().storage(), "bucket", "key").await,
-        Err(StorageError::Unavailable)));
+    assert!(matches!(
+        get(&again.enter(a, crate::Limits::standard().quota()).unwrap().storage(), "bucket", "key").await,
+        Err(StorageError::Unavailable)
+    ));
     for tenant in [a, b] {
         assert!(stores.enter(tenant, crate::Limits::standard().quota()).unwrap().storage().inner.slot.close_if_idle());
     }
@@ -65,7 +67,8 @@ async fn a_commit_is_whole_or_nothing() {
     let world = World::start().await;
     let a = world.enter(&world.a).storage();
     let version = put(&a, "bucket", "one", b"1").await.unwrap();
-    let writes = || vec![write("bucket", "two", Change::Put(b"2".to_vec())), write("other", "one", Change::Increment(5))];
+    let writes =
+        || vec![write("bucket", "two", Change::Put(b"2".to_vec())), write("other", "one", Change::Increment(5))];
     let conditions = vec![
         expect("bucket", "one", Expectation::Version(version)),
         expect("bucket", "two", Expectation::Present),

@@ -15,7 +15,8 @@ async fn the_scope_of_another_realm_opens_nothing() {
     let (ours, theirs) = (World::start().await, World::start().await);
     assert_eq!(ours.stores.enter(&theirs.a, Limits::standard().quota()).unwrap_err(), WrongRealm);
     let second = Authenticator::new(ours.catalog.clone());
-    let (_, key) = ours.catalog.create_key(&ours.operator, ours.a.tenant(), "second", ours.a.permissions()).await.unwrap();
+    let (_, key) =
+        ours.catalog.create_key(&ours.operator, ours.a.tenant(), "second", ours.a.permissions()).await.unwrap();
     let scope = second.tenant(&key.reveal().parse().unwrap()).await.unwrap();
     assert_eq!(ours.stores.enter(&scope, Limits::standard().quota()).unwrap_err(), WrongRealm);
     ours.bystander_is_untouched().await;

@@ -45,3 +45,13 @@ pub(crate) fn text(name: &str) -> Vec<u8> {
     let path = folder("tests/agents").join(name).with_extension("wat");
     wat::parse_file(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
+
+/// The echo agent of `tests/agents/echo.wat` with more in its core module, and something to do before it answers.
+pub(crate) fn edited(declarations: &str, body: &str) -> Vec<u8> {
+    let source = std::fs::read_to_string(folder("tests/agents/echo.wat")).unwrap();
+    let memory = r#"(memory (export "memory") 1)"#;
+    let first = "(i32.store (i32.const 24) (local.get $body))";
+    assert!(source.contains(memory) && source.contains(first), "the echo agent has changed");
+    let source = source.replace(memory, &format!("{memory} {declarations}")).replace(first, &format!("{body} {first}"));
+    wat::parse_str(&source).unwrap_or_else(|error| panic!("{error}"))
+}

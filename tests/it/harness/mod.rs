@@ -5,7 +5,8 @@ pub(crate) mod agents;
 mod host;
 mod http;
 mod tenant;
+pub(crate) mod wit;
 
 pub(crate) use host::{Host, binary};
-pub(crate) use http::Reply;
+pub(crate) use http::{Reply, send as send_to};
 pub(crate) use tenant::{Bystander, Tenant};

@@ -24,12 +24,22 @@ const TABLES: [&str; 2] = ["dependencies", "build-dependencies"];
 pub(super) fn dependencies(tree: &Tree, findings: &mut Findings) {
     for (room, manifest, path) in members(tree, findings) {
         let Some((_, allowed)) = ARROWS.iter().find(|(name, _)| *name == room) else {
-            findings.fault("arrows", &path, 1, format!("`{room}` is a new room: give it a line in xtask/src/tidy/arrows.rs"));
+            findings.fault(
+                "arrows",
+                &path,
+                1,
+                format!("`{room}` is a new room: give it a line in xtask/src/tidy/arrows.rs"),
+            );
             continue;
         };
         for name in ours(&manifest) {
             if !allowed.contains(&name.as_str()) {
-                findings.fault("arrows", &path, 1, format!("`{room}` must not depend on `{name}`: see ARCHITECTURE.md"));
+                findings.fault(
+                    "arrows",
+                    &path,
+                    1,
+                    format!("`{room}` must not depend on `{name}`: see ARCHITECTURE.md"),
+                );
             }
         }
     }
@@ -113,7 +123,8 @@ mod tests {
 
     #[test]
     fn tests_may_depend_on_more_than_products() {
-        let files = [ROOT, ("host-api/Cargo.toml", ""), ("store/Cargo.toml", "[dev-dependencies]\ninsula-runtime = \"0\"\n")];
+        let files =
+            [ROOT, ("host-api/Cargo.toml", ""), ("store/Cargo.toml", "[dev-dependencies]\ninsula-runtime = \"0\"\n")];
         assert!(found(dependencies, &files).is_empty());
     }
 

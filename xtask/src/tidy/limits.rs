@@ -41,7 +41,9 @@ pub(super) fn constants(tree: &Tree, findings: &mut Findings) {
         let mut cells = content.trim_matches('|').split(" | ").map(str::trim);
         let (Some(place), Some(value)) = (cells.next(), cells.next()) else { continue };
         let mut quoted = place.split('`').skip(1).step_by(2);
-        let (Some(path), Some(name)) = (quoted.next().filter(|path| path.contains(".rs")), quoted.next()) else { continue };
+        let (Some(path), Some(name)) = (quoted.next().filter(|path| path.contains(".rs")), quoted.next()) else {
+            continue;
+        };
         let Some(text) = tree.text(path) else {
             findings.fault("B1", PAGE, line, format!("there is no {path}"));
             continue;
@@ -113,7 +115,10 @@ fn evaluate(expression: &str) -> Option<u64> {
     if let Some((number, by)) = expression.split_once("<<") {
         return evaluate(number.trim())?.checked_mul(1_u64.checked_shl(by.trim().parse().ok()?)?);
     }
-    expression.split('*').map(|factor| word(factor.trim())).try_fold(1, |product: u64, factor| product.checked_mul(factor?))
+    expression
+        .split('*')
+        .map(|factor| word(factor.trim()))
+        .try_fold(1, |product: u64, factor| product.checked_mul(factor?))
 }
 
 fn word(text: &str) -> Option<u64> {
@@ -134,7 +139,7 @@ fn write(number: u64, unit: &str) -> String {
         "microseconds" => &[(1_000_000, "s"), (1_000, "ms"), (1, "us")],
         _ => &[],
     };
-    match scales.iter().find(|(scale, _)| number % scale == 0) {
+    match scales.iter().find(|(scale, _)| number.is_multiple_of(*scale)) {
         Some((scale, name)) => format!("{} {name}", grouped(number / scale)),
         None => grouped(number),
     }
@@ -195,17 +200,24 @@ mod tests {
 
     #[test]
     fn constants_are_where_the_page_says_and_as_large() {
-        let source = ("a/src/b.rs", "const STACK: usize = 256 << 10;\nconst WAIT: Duration = Duration::from_secs(5);\nconst ODD: u8 = other();\n");
+        let source = (
+            "a/src/b.rs",
+            "const STACK: usize = 256 << 10;\nconst WAIT: Duration = Duration::from_secs(5);\nconst ODD: u8 = other();\n",
+        );
         let page = "| `a/src/b.rs` `STACK` | 256 KiB | x |\n| `a/src/b.rs` `WAIT` | 5 s | x |\n| `a/src/b.rs` `ODD` | 7 | x |\n";
         assert_eq!(found(constants, &[source, (PAGE, page)]), Vec::<String>::new());
-        let wrong = "| `a/src/b.rs` `STACK` | 255 KiB | x |\n| `a/src/b.rs` `GONE` | 5 s | x |\n| `a/src/c.rs` `X` | 7 | x |\n";
+        let wrong =
+            "| `a/src/b.rs` `STACK` | 255 KiB | x |\n| `a/src/b.rs` `GONE` | 5 s | x |\n| `a/src/c.rs` `X` | 7 | x |\n";
         assert_eq!(found(constants, &[source, (PAGE, wrong)]).len(), 3);
     }
 
     #[test]
     fn every_setting_is_on_the_page() {
         let files = [
-            ("runtime/src/settings.rs", "pub struct EngineSettings {\n    pub a_b: u8,\n}\npub struct HostSettings {\n    pub c: u8,\n}\n"),
+            (
+                "runtime/src/settings.rs",
+                "pub struct EngineSettings {\n    pub a_b: u8,\n}\npub struct HostSettings {\n    pub c: u8,\n}\n",
+            ),
             ("server/src/settings.rs", "pub struct ServerSettings {\n    pub listen: SocketAddr,\n    pub d: u8,\n}\n"),
             (PAGE, "`a-b` and `c`\n"),
         ];

@@ -22,7 +22,12 @@ pub(super) fn decisions(tree: &Tree, findings: &mut Findings) {
             continue;
         };
         if number != format!("{expected:04}") {
-            findings.fault("decisions", path, 1, format!("the next number is {expected:04}: none is used twice or left out"));
+            findings.fault(
+                "decisions",
+                path,
+                1,
+                format!("the next number is {expected:04}: none is used twice or left out"),
+            );
         }
         expected += 1;
         if !text.starts_with(&format!("# {number}: ")) {

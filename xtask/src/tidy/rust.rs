@@ -52,7 +52,8 @@ pub(super) fn fields(text: &str, name: &str) -> Option<(usize, Vec<Field>)> {
         }
         let (first, mut field) = open.take().unwrap_or((number, String::new()));
         field.push_str(line);
-        match field.strip_suffix(',') {
+        let balanced = field.matches('<').count() == field.matches('>').count();
+        match field.strip_suffix(',').filter(|_| balanced) {
             None => open = Some((first, field)),
             Some(whole) => {
                 let (name, kind) = without_visibility(whole).split_once(':')?;

@@ -13,7 +13,8 @@ const TOO_LONG: usize = 900;
 /// Every file says what it owns before anything else.
 pub(super) fn headers(tree: &Tree, findings: &mut Findings) {
     for (path, text) in tree.under("", "rs") {
-        let said = text.lines().next().and_then(|line| line.strip_prefix("//!")).is_some_and(|line| !line.trim().is_empty());
+        let said =
+            text.lines().next().and_then(|line| line.strip_prefix("//!")).is_some_and(|line| !line.trim().is_empty());
         if !said {
             findings.fault("header", path, 1, "begin the file with `//!`: what it owns, and what it never does");
         }
@@ -27,7 +28,12 @@ pub(super) fn lengths(tree: &Tree, findings: &mut Findings) {
         if lines > TOO_LONG {
             findings.fault("length", path, lines, format!("{lines} lines: split it; {TOO_LONG} are the most"));
         } else if lines > LONG {
-            findings.warn("length", path, lines, format!("{lines} lines: look whether it is two files; 300 are the aim"));
+            findings.warn(
+                "length",
+                path,
+                lines,
+                format!("{lines} lines: look whether it is two files; 300 are the aim"),
+            );
         }
     }
 }
@@ -38,7 +44,12 @@ pub(super) fn attributes(tree: &Tree, findings: &mut Findings) {
         for (number, line) in numbered(text) {
             let line = line.trim_start();
             if (line.starts_with("#[") || line.starts_with("#![")) && has_call(line, "allow") {
-                findings.fault("attributes", path, number, "use `#[expect(.., reason = \"..\")]`, which tells when it is out of date");
+                findings.fault(
+                    "attributes",
+                    path,
+                    number,
+                    "use `#[expect(.., reason = \"..\")]`, which tells when it is out of date",
+                );
             }
         }
     }
@@ -46,11 +57,22 @@ pub(super) fn attributes(tree: &Tree, findings: &mut Findings) {
 
 /// Nothing is left for later in the code: what is not there yet is in README.md.
 pub(super) fn unfinished(tree: &Tree, findings: &mut Findings) {
-    let words = [concat!("to", "do!"), concat!("unimple", "mented!"), concat!("FIX", "ME"), concat!("TO", "DO"), concat!("XX", "X")];
+    let words = [
+        concat!("to", "do!"),
+        concat!("unimple", "mented!"),
+        concat!("FIX", "ME"),
+        concat!("TO", "DO"),
+        concat!("XX", "X"),
+    ];
     for (path, text) in tree.under("", "rs") {
         for (number, line) in numbered(text) {
             if let Some(word) = words.iter().find(|word| line.contains(*word)) {
-                findings.fault("unfinished", path, number, format!("`{word}`: finish it, or take it out and open an issue"));
+                findings.fault(
+                    "unfinished",
+                    path,
+                    number,
+                    format!("`{word}`: finish it, or take it out and open an issue"),
+                );
             }
         }
     }

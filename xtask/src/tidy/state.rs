@@ -57,7 +57,12 @@ const HELD: &[Held] = &[
 pub(super) fn guests_hold_no_handle_across_tenants(tree: &Tree, findings: &mut Findings) {
     for held in HELD {
         let Some((line, found)) = tree.text(held.path).and_then(|text| fields(text, held.name)) else {
-            findings.fault("T4", held.path, 1, format!("there is no struct `{}` here: tell tidy where it went", held.name));
+            findings.fault(
+                "T4",
+                held.path,
+                1,
+                format!("there is no struct `{}` here: tell tidy where it went", held.name),
+            );
             continue;
         };
         for field in &found {
@@ -70,7 +75,12 @@ pub(super) fn guests_hold_no_handle_across_tenants(tree: &Tree, findings: &mut F
             }
         }
         for (name, _) in held.fields.iter().filter(|(name, _)| !found.iter().any(|field| field.name == *name)) {
-            findings.fault("T4", held.path, line, format!("`{}.{name}` is gone: take it off the list in tidy", held.name));
+            findings.fault(
+                "T4",
+                held.path,
+                line,
+                format!("`{}.{name}` is gone: take it off the list in tidy", held.name),
+            );
         }
     }
 }

@@ -23,7 +23,10 @@ pub(super) fn functions_are_documented(tree: &Tree, findings: &mut Findings) {
     for (path, text) in tree.under("wit/", "wit") {
         for function in functions(text) {
             if !LIMIT.iter().any(|word| function.documentation.contains(word)) {
-                let message = format!("`{}` has no comment with `Limit:` in it: say what the function is charged for", function.name);
+                let message = format!(
+                    "`{}` has no comment with `Limit:` in it: say what the function is charged for",
+                    function.name
+                );
                 findings.fault("B2", path, function.line, message);
             }
         }

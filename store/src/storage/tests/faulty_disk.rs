@@ -11,7 +11,8 @@ async fn a_full_disk_fails_the_commit_and_nothing_else() {
     let inode = std::fs::metadata(world.home(world.a.tenant()).join("storage.redb")).unwrap().ino();
     for writes in 0..6 {
         faults::fail_after(inode, writes);
-        let large = vec![write("bucket", "key", Change::Put(vec![7; 300_000])), write("bucket", "two", Change::Increment(1))];
+        let large =
+            vec![write("bucket", "key", Change::Put(vec![7; 300_000])), write("bucket", "two", Change::Increment(1))];
         let failed = a.commit(Vec::new(), large).wait().await;
         assert!(matches!(failed, Err(StorageError::Unavailable)), "{failed:?}");
         put(&b, "bucket", "key", b"of b").await.unwrap();

@@ -114,7 +114,8 @@ async fn listings_agree_with_an_ordered_map() {
             Some(after) => *key > after,
             None => true,
         };
-        let mut expected: Vec<_> = model.keys().filter(|key| key.starts_with(&prefix)).filter(beyond).cloned().collect();
+        let mut expected: Vec<_> =
+            model.keys().filter(|key| key.starts_with(&prefix)).filter(beyond).cloned().collect();
         if reverse {
             expected.reverse();
         }
