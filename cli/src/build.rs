@@ -115,9 +115,8 @@ mod tests {
 
     fn folder(command: &str) -> tempfile::TempDir {
         let folder = tempfile::tempdir().unwrap();
-        let manifest = format!(
-            "[agent]\nname = 'a'\nlanguage = 'js'\n[build]\ncommand = {command}\ncomponent = 'out/a.wasm'\n"
-        );
+        let manifest =
+            format!("[agent]\nname = 'a'\nlanguage = 'js'\n[build]\ncommand = {command}\ncomponent = 'out/a.wasm'\n");
         std::fs::write(folder.path().join("insula.toml"), manifest).unwrap();
         folder
     }

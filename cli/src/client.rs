@@ -149,9 +149,16 @@ impl Client {
             builder = builder.header(name, value);
         }
         let invalid = |error: http::Error| Failure::usage("the request cannot be sent").because(error);
+        let agent = &self.agent;
         let sent = match request.body {
-            Some(body) => self.agent.configure_request(builder.body(body).map_err(invalid)?).timeout_global(timeout).run(),
-            None => self.agent.configure_request(builder.body(()).map_err(invalid)?).timeout_global(timeout).run(),
+            Some(body) => {
+                let request = builder.body(body).map_err(invalid)?;
+                agent.run(agent.configure_request(request).timeout_global(timeout).build())
+            }
+            None => {
+                let request = builder.body(()).map_err(invalid)?;
+                agent.run(agent.configure_request(request).timeout_global(timeout).build())
+            }
         };
         sent.map_err(|error| self.unreachable(&error).into())
     }

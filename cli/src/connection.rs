@@ -58,9 +58,7 @@ impl Connection {
 fn resolve(url: Option<&str>, key: Option<&str>, profile: &Profile, role: Role) -> anyhow::Result<Target> {
     let (known_url, known_key) = match role {
         Role::Tenant => (profile.url.as_deref(), profile.key.as_deref()),
-        Role::Operator => {
-            (profile.admin_url.as_deref().or(profile.url.as_deref()), profile.operator_key.as_deref())
-        }
+        Role::Operator => (profile.admin_url.as_deref().or(profile.url.as_deref()), profile.operator_key.as_deref()),
     };
     let Some(chosen) = url.or(known_url) else {
         return Err(Failure::usage("no host is named")

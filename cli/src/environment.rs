@@ -90,7 +90,8 @@ mod tests {
 
     #[test]
     fn a_build_keeps_its_toolchain_its_registry_and_its_proxy() {
-        for name in ["PATH", "HOME", "CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN", "CARGO_NET_OFFLINE", "https_proxy"]
+        for name in
+            ["PATH", "HOME", "CARGO_HOME", "RUSTUP_HOME", "RUSTUP_TOOLCHAIN", "CARGO_NET_OFFLINE", "https_proxy"]
         {
             assert!(is_kept(name), "{name}");
         }

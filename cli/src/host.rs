@@ -18,7 +18,8 @@ use crate::failure::{Explain, Failure};
 pub(crate) use tenants::{create_tenant, deploy, log_in, operator};
 
 /// The address of tenants' routes unless told otherwise.
-pub(crate) const STANDARD_LISTEN: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 7400);
+pub(crate) const STANDARD_LISTEN: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 7400);
 
 /// A server that runs in the background of this process.
 #[derive(Debug)]
@@ -55,13 +56,19 @@ fn refused(data: &Path, error: OpenError) -> anyhow::Error {
         OpenError::DataDir(OpenDataDirError::NewerFormat { .. }) => {
             "use the newer release that wrote it; older ones never touch such a directory".to_owned()
         }
-        OpenError::DataDir(OpenDataDirError::NotOurs { .. }) => "give a new or an empty directory with --data".to_owned(),
+        OpenError::DataDir(OpenDataDirError::NotOurs { .. }) => {
+            "give a new or an empty directory with --data".to_owned()
+        }
         OpenError::Probe { .. } => {
-            "a host whose limits do not bite serves no one: report this with the machine's kernel and processor".to_owned()
+            "a host whose limits do not bite serves no one: report this with the machine's kernel and processor"
+                .to_owned()
         }
         _ => format!("see that {} can be written and that its disk has room", data.display()),
     };
-    Err::<(), _>(error).explain("the host does not start", advice).err().unwrap_or_else(|| anyhow::anyhow!("the host does not start"))
+    Err::<(), _>(error)
+        .explain("the host does not start", advice)
+        .err()
+        .unwrap_or_else(|| anyhow::anyhow!("the host does not start"))
 }
 
 /// Begins to serve.

@@ -50,7 +50,9 @@ pub(crate) fn as_json(limits: &[(String, u64)]) -> serde_json::Value {
 pub(crate) fn check_request(asked: &ByName, allowed: &ByName) -> anyhow::Result<()> {
     let mut over = asked
         .iter()
-        .filter_map(|(name, wanted)| allowed.get(name).filter(|limit| wanted > *limit).map(|limit| (name, *wanted, *limit)))
+        .filter_map(|(name, wanted)| {
+            allowed.get(name).filter(|limit| wanted > *limit).map(|limit| (name, *wanted, *limit))
+        })
         .peekable();
     if over.peek().is_none() {
         return Ok(());
@@ -59,8 +61,14 @@ pub(crate) fn check_request(asked: &ByName, allowed: &ByName) -> anyhow::Result<
     for (name, wanted, limit) in over {
         let shown = |value| terminal::by_name(name, value);
         failure = failure
-            .because(format_args!("`{name}` in insula.toml is {}, and the tenant's limit is {}", shown(wanted), shown(limit)))
-            .advise(format_args!("ask the operator for `insula tenant set TENANT --limit {name}={wanted}`, or ask for less"));
+            .because(format_args!(
+                "`{name}` in insula.toml is {}, and the tenant's limit is {}",
+                shown(wanted),
+                shown(limit)
+            ))
+            .advise(format_args!(
+                "ask the operator for `insula tenant set TENANT --limit {name}={wanted}`, or ask for less"
+            ));
     }
     Err(failure.into())
 }

@@ -7,7 +7,7 @@ use insula_runtime::AgentName;
 use serde::Deserialize;
 use toml::Spanned;
 
-use crate::failure::{Explain, Failure};
+use crate::failure::Explain;
 use crate::limits::{self, ByName};
 use crate::toml_text::TomlText;
 

@@ -78,15 +78,14 @@ impl Profile {
         self.before_dev.map_or_else(|| Self { before_dev: None, ..self }, |before| *before)
     }
 
-    /// Whether there is nothing in it.
-    pub(crate) fn is_empty(&self) -> bool {
-        *self == Self::default()
-    }
-
-    /// Writes it down and returns where.
+    /// Writes it down and returns where. With nothing in it, there is no file.
     pub(crate) fn save(&self) -> anyhow::Result<PathBuf> {
         let path = Self::path()?;
-        save(&path, self)?;
+        if *self != Self::default() {
+            save(&path, self)?;
+        } else if path.exists() {
+            fs::remove_file(&path).with_context(|| format!("cannot remove {}", path.display()))?;
+        }
         Ok(path)
     }
 }
@@ -134,7 +133,8 @@ mod tests {
     fn a_profile_reads_back_and_only_its_owner_can_read_it() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("deep/insula/profile.toml");
-        let profile = Profile { url: Some("http://127.0.0.1:7400".into()), key: Some("isk_1".into()), ..Profile::default() };
+        let profile =
+            Profile { url: Some("http://127.0.0.1:7400".into()), key: Some("isk_1".into()), ..Profile::default() };
         save(&path, &profile).unwrap();
         assert_eq!(load::<Profile>(&path).unwrap(), profile);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
@@ -159,22 +159,25 @@ mod tests {
         assert_eq!(second.lasting(), of("production"));
         assert_eq!(first.lasting(), of("production"));
         assert_eq!(of("production").lasting(), of("production"));
-        assert!(of("dev").in_front_of(Profile::default()).lasting().is_empty());
+        assert_eq!(of("dev").in_front_of(Profile::default()).lasting(), Profile::default());
     }
 
     #[test]
     fn a_dev_runners_profile_reads_back_with_what_it_stands_in_front_of() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("profile.toml");
-        let production = Profile { url: Some("production".into()), operator_key: Some("isk_o".into()), ..Profile::default() };
-        let dev = Profile { url: Some("dev".into()), key: Some("isk_d".into()), ..Profile::default() }.in_front_of(production);
+        let production =
+            Profile { url: Some("production".into()), operator_key: Some("isk_o".into()), ..Profile::default() };
+        let dev = Profile { url: Some("dev".into()), key: Some("isk_d".into()), ..Profile::default() }
+            .in_front_of(production);
         save(&path, &dev).unwrap();
         assert_eq!(load::<Profile>(&path).unwrap(), dev);
     }
 
     #[test]
     fn a_profile_does_not_show_its_keys() {
-        let profile = Profile { key: Some("isk_secret".into()), operator_key: Some("isk_secret".into()), ..Profile::default() };
+        let profile =
+            Profile { key: Some("isk_secret".into()), operator_key: Some("isk_secret".into()), ..Profile::default() };
         assert!(!format!("{profile:?}").contains("secret"));
     }
 }

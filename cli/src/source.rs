@@ -66,10 +66,13 @@ impl Agent {
         for (name, _) in denied.iter().filter(|(_, stated)| *stated == Some(false)) {
             let beginning = format!("insula:agent/{name}@");
             if imports.iter().any(|import| import.name.starts_with(&beginning)) {
-                return Err(Failure::new(format_args!("`{}` uses {name}, and its manifest says that it does not", manifest.name))
-                    .because(format_args!("the component imports {beginning}..., and insula.toml has `{name} = false`"))
-                    .advise(format_args!("set `{name} = true` under [capabilities], or do without it"))
-                    .into());
+                return Err(Failure::new(format_args!(
+                    "`{}` uses {name}, and its manifest says that it does not",
+                    manifest.name
+                ))
+                .because(format_args!("the component imports {beginning}..., and insula.toml has `{name} = false`"))
+                .advise(format_args!("set `{name} = true` under [capabilities], or do without it"))
+                .into());
             }
         }
         Ok(())

@@ -85,11 +85,8 @@ impl Terminal {
 
     /// The whole result as JSON: indented for a reader, on one line for a pipe.
     pub(crate) fn json(&self, value: &impl Serialize) {
-        let text = if io::stdout().is_terminal() {
-            serde_json::to_string_pretty(value)
-        } else {
-            serde_json::to_string(value)
-        };
+        let text =
+            if io::stdout().is_terminal() { serde_json::to_string_pretty(value) } else { serde_json::to_string(value) };
         self.check(text.map_err(io::Error::from).and_then(|text| writeln!(io::stdout().lock(), "{text}")));
     }
 

@@ -1,6 +1,9 @@
 //! The parts of the host's answers that pages are made from. What else an answer has is passed over; `--json` shows it.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
+use serde_json::Value;
 
 use crate::limits::ByName;
 use crate::log_lines::LogLine;
@@ -89,12 +92,17 @@ pub(crate) struct Tenant {
     pub(crate) state: String,
     pub(crate) created_us: u64,
     pub(crate) limits: ByName,
+    /// What it has; only where one tenant is shown.
+    #[serde(default)]
+    pub(crate) holdings: BTreeMap<String, u64>,
 }
 
-/// `GET /v1/tenants`.
+/// `GET /v1/tenants`, a page of it.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Tenants {
-    pub(crate) tenants: Vec<Tenant>,
+    /// Each as it came, for `--json`.
+    pub(crate) tenants: Vec<Value>,
+    pub(crate) next: Option<String>,
 }
 
 /// `POST /v1/tenants`.

@@ -158,10 +158,7 @@ impl Components {
             }
         };
         let (component, artefact_bytes) = found;
-        // What a guest of an ordinary toolchain imports and can never reach: the linker would miss it by name.
-        let mut linker = self.linker.clone();
-        linker.define_unknown_imports_as_traps(&component).map_err(LoadComponentError::Link)?;
-        let pre = linker.instantiate_pre(&component).and_then(AgentPre::new).map_err(LoadComponentError::Link)?;
+        let pre = self.linker.instantiate_pre(&component).and_then(AgentPre::new).map_err(LoadComponentError::Link)?;
         Ok(Loaded { pre, artefact_bytes })
     }
 

@@ -12,6 +12,7 @@ use insula_tenancy::{Deploy, Permit};
 use crate::compile::scan;
 use crate::components::LoadComponentError;
 use crate::deploy_error::DeployError;
+use crate::engine::LoadError;
 use crate::report::Report;
 use crate::runtime::Inner;
 use crate::tenants::TenantEntry;
@@ -181,6 +182,8 @@ fn link_error(error: LoadComponentError) -> DeployError {
         LoadComponentError::Link(reason) => DeployError::WrongHandler { reason: format!("{reason:#}") },
         LoadComponentError::Shelf(error) => error.into(),
         LoadComponentError::Compile(error) => error,
+        // Just compiled for this engine: what it refuses is a component larger than a slot of its pool.
+        LoadComponentError::Load(LoadError::Refused(reason)) => DeployError::CompileFailed { reason: format!("{reason:#}") },
         other => {
             tracing::error!(error = &other as &dyn std::error::Error, "an upload could not be loaded");
             DeployError::Internal

@@ -42,11 +42,16 @@ pub(crate) struct Keys {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct NewKey {
-    /// What people call it.
-    #[serde(default)]
+    /// What people call it: `key`, unless told otherwise.
+    #[serde(default = "unnamed")]
+    #[schema(default = "key")]
     label: String,
     /// `invoke`, `deploy`, `manage`: all of them, unless told otherwise.
     permissions: Option<Vec<String>>,
+}
+
+fn unnamed() -> String {
+    "key".to_owned()
 }
 
 /// A key that was just made.

@@ -99,3 +99,6 @@ impl App {
         Self::new(runtime, &ServerSettings::standard(nowhere), CancellationToken::new())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -198,10 +198,14 @@ fn a_flood_of_host_bytes_ends_at_its_limit() {
 
 #[test]
 fn storage_is_filled_to_its_quota_and_says_so() {
-    let told = answer(&json!({ "attack": "storage-flood" }));
-    assert_eq!(told["error"], "quota-exceeded", "{told}");
-    let told = answer(&json!({ "attack": "many-keys", "count": 2_000 }));
-    assert_eq!(told["error"], "quota-exceeded", "{told}");
+    let tenant = Host::shared().tenant_with("hoarder", &json!({ "storage-bytes": 1 << 20, "storage-keys": 100 }));
+    tenant.deploy("hostile", agents::hostile());
+    for (request, unit) in [(r#"{"attack":"storage-flood"}"#, "bytes"), (r#"{"attack":"many-keys"}"#, "keys")] {
+        let told = tenant.invoke("hostile", request).json();
+        assert_eq!(told["error"]["code"], "quota-exceeded", "{told}");
+        assert!(told["error"]["message"].as_str().unwrap().contains(unit), "{told}");
+    }
+    assert_neighbours_answer();
 }
 
 #[test]
@@ -265,11 +269,15 @@ fn a_short_sleep_is_an_ordinary_thing() {
 
 #[test]
 fn half_of_two_writes_is_one_whole_write() {
-    for then in ["trap", "spin"] {
-        let request = json!({ "attack": "half-writes", "then": then });
-        let reply = attack(&request);
-        assert_ne!(reply.status, 200, "{}", reply.text());
+    let tenant = Host::shared().tenant_with("half", &json!({ "cpu-us": 500_000, "wall-us": 1_000_000 }));
+    tenant.deploy("hostile", agents::hostile());
+    for (then, code) in [("trap", "agent-trap"), ("spin", "cpu-exhausted"), ("sleep", "deadline-exceeded")] {
+        let request = json!({ "attack": "half-writes", "then": then, "message": then });
+        assert_eq!(tenant.invoke("hostile", &request.to_string()).code(), code);
+        assert_eq!(tenant.get("/v1/storage/half-writes/a").text(), then, "what was acknowledged is there, whole");
+        assert_eq!(tenant.get("/v1/storage/half-writes/b").status, 404, "what was not begun is not");
     }
+    assert_neighbours_answer();
 }
 
 #[test]

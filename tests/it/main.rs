@@ -8,9 +8,14 @@
     reason = "a test says what went wrong by failing; clippy's allowance does not reach helpers beside #[test] functions"
 )]
 
+mod cli;
+mod dev_runner;
 mod harness;
 mod hostile;
+mod http;
 mod isolation;
 mod limits;
 mod matrix;
+mod restart;
+mod uploads;
 mod versions;

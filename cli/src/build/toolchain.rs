@@ -29,13 +29,16 @@ pub(super) fn ensure_target(dir: &Path) -> anyhow::Result<()> {
     Err(Failure::new(format_args!("the Rust toolchain of {} has no target {TARGET}", dir.display()))
         .because(format_args!("there is no {}", library.display()))
         .because(reason)
-        .advise(format_args!("run `rustup target add {TARGET}` in that folder, or install the target with your toolchain"))
+        .advise(format_args!(
+            "run `rustup target add {TARGET}` in that folder, or install the target with your toolchain"
+        ))
         .into())
 }
 
 fn target_library(dir: &Path) -> anyhow::Result<PathBuf> {
     let advice = "install Rust from https://rustup.rs, or correct the folder's rust-toolchain.toml";
-    let output = command_in(dir, "rustc").args(["--print", "sysroot"]).output().explain("cannot run `rustc`", advice)?;
+    let output =
+        command_in(dir, "rustc").args(["--print", "sysroot"]).output().explain("cannot run `rustc`", advice)?;
     if !output.status.success() {
         return Err(Failure::new(format_args!("`rustc` does not work in {}", dir.display()))
             .because(String::from_utf8_lossy(&output.stderr).trim())

@@ -58,7 +58,8 @@ impl Problem {
     /// The failure of a command that this refusal ended.
     pub(crate) fn into_failure(self, url: &str) -> Failure {
         let code = if self.code.is_empty() { "no code" } else { &self.code };
-        let reason = if self.status == 0 { code.to_owned() } else { format!("{url} answered {} ({code})", self.status) };
+        let reason =
+            if self.status == 0 { code.to_owned() } else { format!("{url} answered {} ({code})", self.status) };
         let failure = Failure::new(self.sentence()).because(reason);
         match advice(&self) {
             Some(advice) => failure.advise(advice),
@@ -83,8 +84,15 @@ fn advice(problem: &Problem) -> Option<String> {
         "tenant-mismatch" => "use the key of the tenant that you mean",
         "tenant-suspended" => "ask the operator of the host to resume the tenant",
         "not-found" => "see what there is with `insula agent list`, or `insula tenant list` for operators",
-        "fuel-exhausted" | "cpu-exhausted" | "deadline-exceeded" | "memory-exhausted" | "host-calls-exhausted"
-        | "host-bytes-exhausted" | "request-too-large" | "response-too-large" | "component-too-large" => {
+        "fuel-exhausted"
+        | "cpu-exhausted"
+        | "deadline-exceeded"
+        | "memory-exhausted"
+        | "host-calls-exhausted"
+        | "host-bytes-exhausted"
+        | "request-too-large"
+        | "response-too-large"
+        | "component-too-large" => {
             "see the tenant's limits with `insula limits`; an operator can raise them with `insula tenant set`"
         }
         "agent-trap" | "invalid-response" => "see what the agent logged: `insula logs NAME`",

@@ -177,12 +177,14 @@ fn version_id(client: &Client, args: &Activate) -> anyhow::Result<String> {
             .into());
     };
     let versions: wire::Versions = client::read(&client.get(&args.one.path(&["versions"]))?)?;
-    versions.versions.into_iter().find(|version| version.number == number).map(|version| version.version).ok_or_else(|| {
-        Failure::new(format_args!("`{}` has no version {number}", args.one.agent))
-            .because("it was never there, or was pruned as one of the oldest")
-            .advise(format_args!("see `insula agent versions {}`", args.one.agent))
-            .into()
-    })
+    versions.versions.into_iter().find(|version| version.number == number).map(|version| version.version).ok_or_else(
+        || {
+            Failure::new(format_args!("`{}` has no version {number}", args.one.agent))
+                .because("it was never there, or was pruned as one of the oldest")
+                .advise(format_args!("see `insula agent versions {}`", args.one.agent))
+                .into()
+        },
+    )
 }
 
 fn rollback(one: &One, terminal: &Terminal) -> anyhow::Result<()> {
@@ -196,7 +198,12 @@ fn delete(one: &One, terminal: &Terminal) -> anyhow::Result<()> {
     if terminal.is_json() {
         terminal.json(&json!({"agent": one.agent, "deleted": true}));
     } else {
-        terminal.say(format_args!("{} {} is deleted {}", mark(true), bold(&one.agent), dim("(the tenant's storage stays)")));
+        terminal.say(format_args!(
+            "{} {} is deleted {}",
+            mark(true),
+            bold(&one.agent),
+            dim("(the tenant's storage stays)")
+        ));
     }
     Ok(())
 }

@@ -55,12 +55,19 @@ fn page(file: &str, report: &Report) -> Vec<String> {
         lines.extend(report.warnings.iter().map(|warning| format!("  {} {}", warn("!"), terminal::plain(warning))));
     }
     lines.push(String::new());
-    lines.push(format!("  {}", dim("A host compiles it too, within its limits; `insula deploy` says what came of that.")));
+    lines.push(format!(
+        "  {}",
+        dim("A host compiles it too, within its limits; `insula deploy` says what came of that.")
+    ));
     lines
 }
 
 fn memories(report: &Report) -> String {
-    format!("{}, {} at the start", terminal::count(report.memories.into()), terminal::bytes(report.memory_minimum_bytes))
+    format!(
+        "{}, {} at the start",
+        terminal::count(report.memories.into()),
+        terminal::bytes(report.memory_minimum_bytes)
+    )
 }
 
 fn imports(report: &Report) -> Table {

@@ -26,7 +26,9 @@ use stage::{Player, Stage};
 
 /// Arguments of `demo`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "It starts a host of its own on a free port, in a throw-away directory, and leaves nothing behind.")]
+#[command(
+    after_help = "It starts a host of its own on a free port, in a throw-away directory, and leaves nothing behind."
+)]
 pub(crate) struct Args {}
 
 pub(crate) fn run(_: &Args, terminal: &Terminal) -> anyhow::Result<()> {
@@ -68,7 +70,8 @@ fn bills(stage: &Stage, claims: &mut Claims<'_>) -> anyhow::Result<Value> {
         claims.line(format_args!("  {}", bold(player.name)));
         claims.lines(&usage::table(&rows, &usage::names(&player.client)?).lines());
         claims.line("");
-        let (calls, failures) = rows.iter().fold((0, 0), |(calls, failures), row| (calls + row.calls, failures + row.failures));
+        let (calls, failures) =
+            rows.iter().fold((0, 0), |(calls, failures), row| (calls + row.calls, failures + row.failures));
         let made = player.calls();
         claims.claim(
             calls == made,
@@ -95,7 +98,11 @@ fn rows_of_others(stage: &Stage) -> anyhow::Result<usize> {
 fn finish(claims: &Claims<'_>, seconds: u64, terminal: &Terminal) {
     let (held, all) = claims.count();
     terminal.say("");
-    terminal.say(format_args!("{} {}", mark(held == all), bold(format_args!("{held} of {all} claims held, in {seconds} s"))));
+    terminal.say(format_args!(
+        "{} {}",
+        mark(held == all),
+        bold(format_args!("{held} of {all} claims held, in {seconds} s"))
+    ));
     terminal.say_all(&terminal::facts([
         ("write an agent", "copy sample-agents/triage, then `insula dev DIR`"),
         ("run a host", "insula serve --data DIR"),
@@ -111,7 +118,11 @@ fn source(path: &str) -> anyhow::Result<PathBuf> {
         return Ok(folder);
     }
     Err(Failure::new("the agents of the tour are not here")
-        .because(format_args!("this `insula` was built in {}, and there is no {} any more", root.display(), folder.display()))
+        .because(format_args!(
+            "this `insula` was built in {}, and there is no {} any more",
+            root.display(),
+            folder.display()
+        ))
         .advise("get the source of Insula, and start the tour from it with `cargo run -- demo`")
         .into())
 }

@@ -85,7 +85,8 @@ mod tests {
     use super::*;
 
     fn answer(status: u16, headers: &[(&'static str, &'static str)], body: &str) -> Answer {
-        let headers = headers.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
+        let headers =
+            headers.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_static(value)));
         Answer { status, headers: HeaderMap::from_iter(headers), body: body.as_bytes().to_vec() }
     }
 

@@ -80,7 +80,8 @@ pub(crate) fn run(act: &Act, terminal: &Terminal) -> anyhow::Result<()> {
 
 fn create(args: &Create, terminal: &Terminal) -> anyhow::Result<()> {
     let (client, path) = keys(&args.connection, &args.tenant)?;
-    let names: Vec<_> = args.permissions.unwrap_or(Permissions::ALL).iter().map(|permission| permission.name()).collect();
+    let names: Vec<_> =
+        args.permissions.unwrap_or(Permissions::ALL).iter().map(|permission| permission.name()).collect();
     let document = json!({"label": args.label, "permissions": names});
     let answer = client.send(Method::POST, &path, Some(&document))?;
     if terminal.is_json() {
@@ -107,7 +108,13 @@ fn list(args: &List, terminal: &Terminal) -> anyhow::Result<()> {
             None => Cell::text("live").styled(good),
         };
         let created = Cell::text(terminal::moment(key.created_us)).styled(dim);
-        table.row([Cell::text(&key.id), state, Cell::text(key.permissions.join(", ")), created, Cell::text(&key.label)]);
+        table.row([
+            Cell::text(&key.id),
+            state,
+            Cell::text(key.permissions.join(", ")),
+            created,
+            Cell::text(&key.label),
+        ]);
     }
     terminal.say_all(&table.lines());
     Ok(())

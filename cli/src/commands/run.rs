@@ -21,7 +21,9 @@ const TENANT: &str = "local";
 
 /// Arguments of `run`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "The answer's body goes to standard output as it is; the agent's log and the bill go to standard error.")]
+#[command(
+    after_help = "The answer's body goes to standard output as it is; the agent's log and the bill go to standard error."
+)]
 pub(crate) struct Args {
     /// The agent's folder, which is built first, or a component
     #[arg(value_name = "DIR|FILE.wasm")]
@@ -113,11 +115,9 @@ fn outcome(name: &AgentName, invoked: Result<Invocation, InvokeError>) -> Outcom
         }
     };
     let answer = match invocation.outcome {
-        Ok(response) => Ok(Reply {
-            content_type: response.content_type,
-            metadata: response.metadata,
-            body: response.body,
-        }),
+        Ok(response) => {
+            Ok(Reply { content_type: response.content_type, metadata: response.metadata, body: response.body })
+        }
         Err(failure) => Err(Problem::of_call(&failure)),
     };
     Outcome {

@@ -142,13 +142,10 @@ fn all(client: &Client) -> anyhow::Result<Vec<Value>> {
     let mut tenants = Vec::new();
     let mut path = "/v1/tenants".to_owned();
     loop {
-        let mut answer = client.get(&path)?;
-        match answer.get_mut("tenants").map(Value::take) {
-            Some(Value::Array(page)) => tenants.extend(page),
-            _ => client::read::<wire::Tenants>(&answer).map(drop)?,
-        }
-        match answer.get("next").and_then(Value::as_str) {
-            Some(next) => path = format!("/v1/tenants?after={}", client::encode(next)),
+        let page: wire::Tenants = client::read(&client.get(&path)?)?;
+        tenants.extend(page.tenants);
+        match page.next {
+            Some(next) => path = format!("/v1/tenants?after={}", client::encode(&next)),
             None => return Ok(tenants),
         }
     }
@@ -176,7 +173,12 @@ fn show(answer: &Value, terminal: &Terminal) -> anyhow::Result<()> {
     let tenant: wire::Tenant = client::read(answer)?;
     terminal.say(format_args!("{} {}", bold(terminal::plain(&tenant.name)), dim(terminal::plain(&tenant.state))));
     let created = terminal::moment(tenant.created_us);
-    terminal.say_all(&terminal::facts([("tenant", tenant.tenant), ("created", created)]));
+    let mut facts = vec![("tenant".to_owned(), tenant.tenant), ("created".to_owned(), created)];
+    facts.extend(tenant.holdings.into_iter().map(|(name, value)| {
+        let shown = terminal::by_name(&name, value);
+        (name.replace('-', " "), shown)
+    }));
+    terminal.say_all(&terminal::facts(facts));
     terminal.say("");
     terminal.say_all(&super::limits::table(&tenant.limits).lines());
     Ok(())

@@ -12,13 +12,21 @@ use crate::wire;
 /// Arguments of `usage`.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Args {
+    /// What this tenant used, by its id or its name (operators)
+    #[arg(long, value_name = "TENANT")]
+    tenant: Option<String>,
     #[command(flatten)]
     connection: Connection,
 }
 
 pub(crate) fn run(args: &Args, terminal: &Terminal) -> anyhow::Result<()> {
-    let client = Client::new(&args.connection.target(Role::Tenant)?);
-    let answer = client.get("/v1/usage").context("the usage cannot be shown")?;
+    let role = if args.tenant.is_some() { Role::Operator } else { Role::Tenant };
+    let client = Client::new(&args.connection.target(role)?);
+    let path = match &args.tenant {
+        Some(tenant) => client::path(&["tenants", &super::tenant::resolve(&client, tenant)?, "usage"]),
+        None => "/v1/usage".to_owned(),
+    };
+    let answer = client.get(&path).context("the usage cannot be shown")?;
     if terminal.is_json() {
         terminal.json(&answer);
         return Ok(());
@@ -28,7 +36,9 @@ pub(crate) fn run(args: &Args, terminal: &Terminal) -> anyhow::Result<()> {
         terminal.note(dim("  no call has been made yet"));
         return Ok(());
     }
-    terminal.say_all(&table(&usage, &names(&client)?).lines());
+    // What a tenant calls its agents is the tenant's own: operators see ids.
+    let names = if args.tenant.is_some() { BTreeMap::new() } else { names(&client)? };
+    terminal.say_all(&table(&usage, &names).lines());
     Ok(())
 }
 

@@ -126,12 +126,14 @@ mod tests {
 
     #[test]
     fn sizes_and_times_are_in_the_unit_that_fits() {
-        assert_eq!([0, 1_023, 1_024, 15_565, 128 << 20, 5 << 40].map(bytes), [
-            "0 B", "1023 B", "1 KiB", "15.2 KiB", "128 MiB", "5 TiB"
-        ]);
-        assert_eq!([0, 999, 1_000, 12_345, 999_999, 2_500_000].map(duration_us), [
-            "0 µs", "999 µs", "1 ms", "12.3 ms", "999 ms", "2.5 s"
-        ]);
+        assert_eq!(
+            [0, 1_023, 1_024, 15_565, 128 << 20, 5 << 40].map(bytes),
+            ["0 B", "1023 B", "1 KiB", "15.2 KiB", "128 MiB", "5 TiB"]
+        );
+        assert_eq!(
+            [0, 999, 1_000, 12_345, 999_999, 2_500_000].map(duration_us),
+            ["0 µs", "999 µs", "1 ms", "12.3 ms", "999 ms", "2.5 s"]
+        );
         assert_eq!(bytes(u64::MAX), "16,777,215 TiB");
     }
 

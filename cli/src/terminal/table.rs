@@ -71,10 +71,12 @@ impl Table {
     /// The lines, headings first.
     pub(crate) fn lines(&self) -> Vec<String> {
         let first = self.rows.first();
-        let is_figure = |index| first.and_then(|row: &Vec<Cell>| row.get(index)).is_some_and(|cell| cell.right);
-        let headings = self.headings.iter().enumerate().map(|(index, heading)| {
-            Cell { right: is_figure(index), ..Cell::text(heading) }.styled(dim)
-        });
+        let is_figure = |index: usize| first.and_then(|row| row.get(index)).is_some_and(|cell| cell.right);
+        let headings = self
+            .headings
+            .iter()
+            .enumerate()
+            .map(|(index, heading)| Cell { right: is_figure(index), ..Cell::text(heading) }.styled(dim));
         let mut rows = vec![headings.collect::<Vec<_>>()];
         rows.extend(self.rows.iter().cloned());
         align(&rows)
@@ -103,14 +105,15 @@ fn align(rows: &[Vec<Cell>]) -> Vec<String> {
 }
 
 fn line(row: &[Cell], widths: &[usize]) -> String {
+    // Empty cells at the end leave no blanks behind.
+    let used = row.iter().rposition(|cell| !cell.text.is_empty()).map_or(0, |last| last + 1);
     let mut line = INDENT.to_owned();
-    for (index, (cell, width)) in row.iter().zip(widths).enumerate() {
+    for (index, (cell, width)) in row.iter().zip(widths).take(used).enumerate() {
         if index > 0 {
             line.push_str(GAP);
         }
-        cell.write(*width, index + 1 == row.len(), &mut line);
+        cell.write(*width, index + 1 == used, &mut line);
     }
-    line.truncate(line.trim_end().len());
     line
 }
 

@@ -2,6 +2,7 @@
 
 mod artefact;
 pub(crate) mod config;
+mod denied;
 mod guest;
 mod probe;
 mod stdio;

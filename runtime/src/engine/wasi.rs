@@ -5,7 +5,7 @@
 //! function that would need such a handle is a trap. wasmtime's own file system and socket code is not linked.
 
 use wasmtime::Engine;
-use wasmtime::component::{ComponentType, Lift, Linker, Lower, Resource, ResourceType};
+use wasmtime::component::{ComponentType, Lift, Linker, LinkerInstance, Lower, Resource, ResourceType, Val};
 use wasmtime_wasi::WasiView as _;
 use wasmtime_wasi::cli::{WasiCli, WasiCliView as _};
 use wasmtime_wasi::clocks::{WasiClocks, WasiClocksView as _};
@@ -13,6 +13,7 @@ use wasmtime_wasi::p2::bindings::{cli, clocks, random};
 use wasmtime_wasi::random::WasiRandom;
 
 use super::GuestState;
+use super::denied::DENIED;
 
 /// The newest WASI 0.2 that is offered: by the linker's rule of versions, every other 0.2 matches it.
 const WASI: &str = "0.2.12";
@@ -51,21 +52,6 @@ const GRANTED: &[&str] = &[
     "wasi:cli/terminal-stdout",
     "wasi:cli/terminal-stderr",
 ];
-/// WASI that denies.
-const DENIED: &[&str] = &[
-    "wasi:filesystem/types",
-    "wasi:filesystem/preopens",
-    "wasi:sockets/network",
-    "wasi:sockets/instance-network",
-    "wasi:sockets/tcp",
-    "wasi:sockets/tcp-create-socket",
-    "wasi:sockets/udp",
-    "wasi:sockets/udp-create-socket",
-    "wasi:sockets/ip-name-lookup",
-    "wasi:http/types",
-    "wasi:http/outgoing-handler",
-];
-
 /// What becomes of an import of this name.
 pub(crate) fn import_status(name: &str) -> ImportStatus {
     let Some((interface, version)) = name.split_once('@') else {
@@ -79,12 +65,12 @@ pub(crate) fn import_status(name: &str) -> ImportStatus {
     match patch {
         None => ImportStatus::Unknown,
         Some(_) if GRANTED.contains(&interface) => ImportStatus::Granted,
-        Some(_) if DENIED.contains(&interface) => ImportStatus::Denied,
+        Some(_) if DENIED.iter().any(|denied| denied.interface == interface) => ImportStatus::Denied,
         Some(_) => ImportStatus::Unknown,
     }
 }
 
-/// The linker of every guest. Made once; each component's own unreachable imports are added to a clone of it.
+/// The linker of every guest. Made once.
 ///
 /// # Errors
 ///
@@ -93,8 +79,8 @@ pub(crate) fn linker(engine: &Engine) -> wasmtime::Result<Linker<GuestState>> {
     let mut linker = Linker::new(engine);
     insula_host_api::link(&mut linker, |state: &mut GuestState| &mut state.host)?;
     link_granted(&mut linker)?;
-    deny_filesystem(&mut linker)?;
-    deny_sockets(&mut linker)?;
+    deny(&mut linker)?;
+    deny_entries(&mut linker)?;
     Ok(linker)
 }
 
@@ -117,17 +103,9 @@ fn link_granted(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
     cli::terminal_stderr::add_to_linker::<GuestState, WasiCli>(linker, GuestState::cli)
 }
 
-/// A host type that no value of ever exists: what a denied resource is.
+/// What a denied resource is on the host: there is never one.
 #[derive(Debug)]
 enum Never {}
-
-macro_rules! denied_resources {
-    ($($name:ident)*) => {$(
-        #[derive(Debug)]
-        struct $name { _never: Never }
-    )*};
-}
-denied_resources!(Descriptor DirectoryEntryStream TcpSocket UdpSocket IncomingDatagrams OutgoingDatagrams AddressStream);
 
 /// The one socket resource that can be had: the network itself, which opens nothing. It has no state.
 #[derive(Debug)]
@@ -165,45 +143,76 @@ socket_errors! {
     TemporaryResolverFailure = "temporary-resolver-failure", PermanentResolverFailure = "permanent-resolver-failure",
 }
 
-fn deny_filesystem(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
-    let mut types = linker.instance(&format!("wasi:filesystem/types@{WASI}"))?;
-    types.resource("descriptor", ResourceType::host::<Descriptor>(), |_, _| Ok(()))?;
-    types.resource("directory-entry-stream", ResourceType::host::<DirectoryEntryStream>(), |_, _| Ok(()))?;
-    let mut preopens = linker.instance(&format!("wasi:filesystem/preopens@{WASI}"))?;
-    preopens.func_wrap("get-directories", |_, (): ()| Ok((Vec::<(Resource<Descriptor>, String)>::new(),)))
+/// Everything that wants a handle which cannot be had.
+fn deny(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
+    for denied in DENIED {
+        let mut instance = linker.instance(&format!("{}@{WASI}", denied.interface))?;
+        for resource in denied.resources.iter().filter(|resource| **resource != "network") {
+            instance.resource(resource, ResourceType::host::<Never>(), |_, _| Ok(()))?;
+        }
+        for function in denied.functions {
+            let name = format!("{}.{function}", denied.interface);
+            instance.func_new(function, move |_, _, _, _| Err(NotOffered { name: name.clone() }.into()))?;
+        }
+    }
+    Ok(())
 }
 
-fn deny_sockets(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
-    let mut network = linker.instance(&format!("wasi:sockets/network@{WASI}"))?;
-    network.resource("network", ResourceType::host::<Network>(), |mut store, handle| {
-        let state: &mut GuestState = store.data_mut();
-        state.ctx().table.delete(Resource::<Network>::new_own(handle))?;
-        Ok(())
+/// A guest called a function of an interface that exists to deny.
+#[derive(Debug, thiserror::Error)]
+#[error("`{name}` is denied here: there are no files, no sockets and no outgoing HTTP")]
+struct NotOffered {
+    name: String,
+}
+
+/// The functions by which a guest asks for a first handle.
+fn deny_entries(linker: &mut Linker<GuestState>) -> wasmtime::Result<()> {
+    instance(linker, "wasi:filesystem/preopens", |preopens| {
+        preopens.func_wrap("get-directories", |_, (): ()| Ok((Vec::<(Resource<Never>, String)>::new(),)))
     })?;
-    let mut instance = linker.instance(&format!("wasi:sockets/instance-network@{WASI}"))?;
-    instance.func_wrap("instance-network", |mut store, (): ()| {
-        let state: &mut GuestState = store.data_mut();
-        Ok((state.ctx().table.push(Network)?,))
+    instance(linker, "wasi:filesystem/types", |types| {
+        // An error of a stream is never one of a file.
+        types.func_new("filesystem-error-code", |_, _, _, results| {
+            if let Some(result) = results.first_mut() {
+                *result = Val::Option(None);
+            }
+            Ok(())
+        })
     })?;
-    let mut tcp = linker.instance(&format!("wasi:sockets/tcp@{WASI}"))?;
-    tcp.resource("tcp-socket", ResourceType::host::<TcpSocket>(), |_, _| Ok(()))?;
-    let mut create = linker.instance(&format!("wasi:sockets/tcp-create-socket@{WASI}"))?;
-    create.func_wrap("create-tcp-socket", |_, (_,): (AddressFamily,)| {
-        Ok((Err::<Resource<TcpSocket>, _>(SocketError::AccessDenied),))
+    instance(linker, "wasi:sockets/tcp-create-socket", |create| {
+        create.func_wrap("create-tcp-socket", |_, (_,): (AddressFamily,)| Ok((denied_socket(),)))
     })?;
-    let mut udp = linker.instance(&format!("wasi:sockets/udp@{WASI}"))?;
-    udp.resource("udp-socket", ResourceType::host::<UdpSocket>(), |_, _| Ok(()))?;
-    udp.resource("incoming-datagram-stream", ResourceType::host::<IncomingDatagrams>(), |_, _| Ok(()))?;
-    udp.resource("outgoing-datagram-stream", ResourceType::host::<OutgoingDatagrams>(), |_, _| Ok(()))?;
-    let mut create = linker.instance(&format!("wasi:sockets/udp-create-socket@{WASI}"))?;
-    create.func_wrap("create-udp-socket", |_, (_,): (AddressFamily,)| {
-        Ok((Err::<Resource<UdpSocket>, _>(SocketError::AccessDenied),))
+    instance(linker, "wasi:sockets/udp-create-socket", |create| {
+        create.func_wrap("create-udp-socket", |_, (_,): (AddressFamily,)| Ok((denied_socket(),)))
     })?;
-    let mut lookup = linker.instance(&format!("wasi:sockets/ip-name-lookup@{WASI}"))?;
-    lookup.resource("resolve-address-stream", ResourceType::host::<AddressStream>(), |_, _| Ok(()))?;
-    lookup.func_wrap("resolve-addresses", |_, (_, _): (Resource<Network>, String)| {
-        Ok((Err::<Resource<AddressStream>, _>(SocketError::AccessDenied),))
+    instance(linker, "wasi:sockets/ip-name-lookup", |lookup| {
+        lookup.func_wrap("resolve-addresses", |_, (_, _): (Resource<Network>, String)| Ok((denied_socket(),)))
+    })?;
+    instance(linker, "wasi:sockets/network", |network| {
+        network.resource("network", ResourceType::host::<Network>(), |mut store, handle| {
+            let state: &mut GuestState = store.data_mut();
+            state.ctx().table.delete(Resource::<Network>::new_own(handle))?;
+            Ok(())
+        })
+    })?;
+    instance(linker, "wasi:sockets/instance-network", |network| {
+        network.func_wrap("instance-network", |mut store, (): ()| {
+            let state: &mut GuestState = store.data_mut();
+            Ok((state.ctx().table.push(Network)?,))
+        })
     })
+}
+
+fn denied_socket() -> Result<Resource<Never>, SocketError> {
+    Err(SocketError::AccessDenied)
+}
+
+fn instance(
+    linker: &mut Linker<GuestState>,
+    interface: &str,
+    define: impl FnOnce(&mut LinkerInstance<'_, GuestState>) -> wasmtime::Result<()>,
+) -> wasmtime::Result<()> {
+    define(&mut linker.instance(&format!("{interface}@{WASI}"))?)
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! all shards is reached, the shard that wants to grow evicts from itself (R3). Time comes from an injected clock.
 
 mod ceiling;
+mod evict;
 mod ghost;
 mod nodes;
 mod shard;

@@ -19,8 +19,6 @@ use super::nodes::{Link, List, Node, Nodes, Place, Queue};
 pub(crate) const OVERHEAD: u64 = 256;
 /// The most reads that an entry is credited with.
 const READS_LIMIT: u8 = 3;
-/// The small queue's share of the budget: a tenth.
-const SMALL_PART: u64 = 10;
 /// The room for entries that an empty index keeps.
 const IDLE_CAPACITY: usize = 1_024;
 
@@ -50,20 +48,20 @@ pub(crate) struct NewEntry {
 /// One tenant's shard.
 pub(crate) struct Shard {
     ceiling: Arc<Ceiling>,
-    hasher: RandomState,
-    index: HashMap<Arc<[u8]>, Place>,
-    nodes: Nodes,
-    small: List,
-    main: List,
-    small_bytes: u64,
+    pub(super) hasher: RandomState,
+    pub(super) index: HashMap<Arc<[u8]>, Place>,
+    pub(super) nodes: Nodes,
+    pub(super) small: List,
+    pub(super) main: List,
+    pub(super) small_bytes: u64,
     /// Namespaces that have entries, and no others: their number is bounded by the entries'.
     namespaces: HashMap<Box<[u8]>, Namespace>,
     last_generation: u64,
     /// Entries of lives that are over.
-    garbage: List,
+    pub(super) garbage: List,
     garbage_bytes: u64,
-    ghost: Ghost,
-    bytes: u64,
+    pub(super) ghost: Ghost,
+    pub(super) bytes: u64,
 }
 
 /// A key in the index: the length of the namespace (one byte), the namespace, the key.
@@ -78,7 +76,7 @@ fn namespace_of(key: &[u8]) -> &[u8] {
     parts.map_or(&[], |(namespace, _)| namespace)
 }
 
-fn cost(key: &[u8], value: &[u8]) -> u64 {
+pub(super) fn cost(key: &[u8], value: &[u8]) -> u64 {
     (key.len() as u64).saturating_sub(1).saturating_add(value.len() as u64).saturating_add(OVERHEAD)
 }
 
@@ -218,69 +216,8 @@ impl Shard {
         }
     }
 
-    /// Evicts until no more than `target` bytes are held.
-    pub(crate) fn shrink_to(&mut self, target: u64, now_ms: u64, budget: u64, tally: &mut Tally) {
-        while self.bytes > target && self.reclaim_one(now_ms, budget, tally) {}
-    }
-
-    /// Removes one entry: one that can no longer be found, if there is any, else the one whose turn it is.
-    fn reclaim_one(&mut self, now_ms: u64, budget: u64, tally: &mut Tally) -> bool {
-        match self.garbage.back() {
-            Some(place) => self.remove(place).is_some(),
-            None => self.evict_one(now_ms, budget, tally),
-        }
-    }
-
-    /// S3-FIFO's eviction. Every turn removes an entry, moves one from small to main, or takes a read from one in main,
-    /// so it ends, and what it walks over was paid for by puts and gets.
-    fn evict_one(&mut self, now_ms: u64, budget: u64, tally: &mut Tally) -> bool {
-        loop {
-            let from_small = self.main.count() == 0 || self.small_bytes > budget / SMALL_PART;
-            let queue = if from_small && self.small.count() > 0 { &self.small } else { &self.main };
-            let Some(place) = queue.back() else { return false };
-            let Some(node) = self.nodes.get_mut(place) else { return false };
-            let expired = node.expires_ms <= now_ms;
-            let stays = match node.queue {
-                Queue::Small => node.reads > 1,
-                Queue::Main => node.reads > 0,
-            };
-            if stays && !expired {
-                self.pass_over(place);
-                continue;
-            }
-            if expired {
-                tally.expired += 1;
-            } else {
-                tally.evicted += 1;
-                if node.queue == Queue::Small {
-                    let fingerprint = self.hasher.hash_one(&node.key);
-                    self.ghost.remember(fingerprint, self.index.len());
-                }
-            }
-            return self.remove(place).is_some();
-        }
-    }
-
-    /// Moves the oldest entry of a queue to the front of main: from small it starts anew, from main it loses a read.
-    fn pass_over(&mut self, place: Place) {
-        let Some(node) = self.nodes.get_mut(place) else { return };
-        let cost = cost(&node.key, &node.value);
-        match std::mem::replace(&mut node.queue, Queue::Main) {
-            Queue::Small => {
-                node.reads = 0;
-                self.small.unlink(&mut self.nodes, place);
-                self.small_bytes = self.small_bytes.saturating_sub(cost);
-            }
-            Queue::Main => {
-                node.reads = node.reads.saturating_sub(1);
-                self.main.unlink(&mut self.nodes, place);
-            }
-        }
-        self.main.push_front(&mut self.nodes, place);
-    }
-
     /// Takes an entry out of everything, and gives its room back.
-    fn remove(&mut self, place: Place) -> Option<Node> {
+    pub(super) fn remove(&mut self, place: Place) -> Option<Node> {
         let node = self.nodes.get(place)?;
         let (queue, live, cost) = (node.queue, self.is_live(node), cost(&node.key, &node.value));
         let namespace = Arc::clone(&node.key);

@@ -220,7 +220,7 @@ proptest! {
             prop_assert!(held <= cache.quota.cache_bytes() && held <= ceiling);
             prop_assert_eq!(shared.used(), held);
             prop_assert!(statistics.bytes <= held && statistics.entries == entries);
-            prop_assert!(entries as usize <= model.len(), "nothing is there that was not put");
+            prop_assert!(entries <= model.len() as u64, "nothing is there that was not put");
             prop_assert!(statistics.bytes >= entries * OVERHEAD && statistics.hits == hits);
         }
     }

@@ -38,6 +38,11 @@ impl Host {
 
     /// A host of the test's own.
     pub(crate) fn start(settings: HostSettings) -> Self {
+        Self::start_with(settings, |standard| standard)
+    }
+
+    /// The same, with a server of other settings than the standard ones.
+    pub(crate) fn start_with(settings: HostSettings, change: impl FnOnce(ServerSettings) -> ServerSettings) -> Self {
         let data = tempfile::tempdir().unwrap();
         let tokio = tokio::runtime::Runtime::new().unwrap();
         let worker = WorkerCommand { program: binary().to_path_buf(), arguments: vec!["compile-worker".into()] };
@@ -47,7 +52,7 @@ impl Host {
             let opened = Runtime::open(settings).await.unwrap();
             let loopback: SocketAddr = "127.0.0.1:0".parse().unwrap();
             let settings = ServerSettings { admin_listen: Some(loopback), ..ServerSettings::standard(loopback) };
-            let server = Server::bind(opened.runtime.clone(), settings).await.unwrap();
+            let server = Server::bind(opened.runtime.clone(), change(settings)).await.unwrap();
             (opened.runtime, opened.operator_key.unwrap().reveal(), server)
         });
         let (address, admin) = (server.address(), server.admin_address());
@@ -79,6 +84,11 @@ impl Host {
         let content_type = body.map(|_| ("content-type", "application/json"));
         let headers: Vec<_> = content_type.into_iter().collect();
         http::send(self.admin, method, path, Some(&self.operator), &headers, bytes.as_deref())
+    }
+
+    /// Tells the server to stop, and does not wait for it.
+    pub(crate) fn tell_to_stop(&mut self) {
+        let _ = self.stop.take().unwrap().send(());
     }
 
     /// Runs something in the host's own tokio runtime.

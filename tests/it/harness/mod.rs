@@ -4,9 +4,13 @@
 pub(crate) mod agents;
 mod host;
 mod http;
+mod process;
+mod raw;
 mod tenant;
 pub(crate) mod wit;
 
 pub(crate) use host::{Host, binary};
 pub(crate) use http::{Reply, send as send_to};
+pub(crate) use process::{Desk, Finished, ON_FREE_PORTS, Process, Served, eventually};
+pub(crate) use raw::Raw;
 pub(crate) use tenant::{Bystander, Tenant};

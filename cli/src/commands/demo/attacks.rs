@@ -13,9 +13,10 @@ use super::stage::{Player, Stage, Timed};
 /// How long the neighbour calls alone, to have something to compare with.
 const ALONE: Duration = Duration::from_millis(700);
 
-/// The ticket that the neighbour sends, over and over. It was answered before, so that every call reads storage and
-/// cache and none changes what the bills and histories say of tickets.
-const NEIGHBOUR: &[u8] = br#"{"id": "T-9000", "customer": "neighbour", "subject": "Still there?", "body": "Just asking."}"#;
+/// The ticket that the neighbour sends, over and over. Only the first is new: every call reads storage and cache, and
+/// none after the first writes, so that no disk is in the figures.
+const NEIGHBOUR: &[u8] =
+    br#"{"id": "T-9000", "customer": "neighbour", "subject": "Still there?", "body": "Just asking."}"#;
 
 /// One attack, and the answers that mean that the host stopped it.
 struct Attack {
@@ -32,7 +33,12 @@ const ATTACKS: [Attack; 4] = [
         stopped_by: &["fuel-exhausted", "cpu-exhausted"],
         at_once: 2,
     },
-    Attack { name: "grow-memory", what: "grows its memory until it cannot", stopped_by: &["memory-exhausted"], at_once: 1 },
+    Attack {
+        name: "grow-memory",
+        what: "grows its memory until it cannot",
+        stopped_by: &["memory-exhausted"],
+        at_once: 1,
+    },
     Attack {
         name: "host-call-flood",
         what: "calls the host without end",
@@ -198,7 +204,9 @@ fn neighbour_table(alone: &Neighbour, meanwhile: &Neighbour) -> Table {
 
 fn attacks_as_json(stopped: &[Vec<Timed>]) -> Value {
     let calls = ATTACKS.iter().zip(stopped).flat_map(|(attack, timed)| timed.iter().map(move |timed| (attack, timed)));
-    calls.map(|(attack, timed)| json!({"attack": attack.name, "code": code(timed), "bill": timed.outcome.bill})).collect()
+    calls
+        .map(|(attack, timed)| json!({"attack": attack.name, "code": code(timed), "bill": timed.outcome.bill}))
+        .collect()
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 use ureq::http::Method;
 
 use crate::client::{self, Answer, Request};
-use crate::terminal::{self, Cell, Table, bad, dim, good};
+use crate::terminal::{self, Cell, Table, dim, good};
 
 use super::claims::Claims;
 use super::stage::{Player, Stage};
@@ -59,7 +59,9 @@ fn absent_and_foreign(stage: &Stage, claims: &mut Claims<'_>, of_acme: &str) -> 
     let absent = stage.globex.get(&client::path(&["storage", BUCKET, "ticket/T-0"]))?;
     claims.claim(
         foreign.status == 404 && look_the_same(&foreign, &absent),
-        &format!("globex asks for {of_acme}, which acme has, and for a key that no one has: 404, byte by byte the same"),
+        &format!(
+            "globex asks for {of_acme}, which acme has, and for a key that no one has: 404, byte by byte the same"
+        ),
         &format!("{}, {}", seen(&foreign), seen(&absent)),
     );
     let foreign = stage.acme.get("/v1/agents/hostile")?;
@@ -94,7 +96,10 @@ fn keys(player: &Player) -> anyhow::Result<BTreeSet<String>> {
 fn look_the_same(one: &Answer, other: &Answer) -> bool {
     let headers = |answer: &Answer| -> Vec<(String, Vec<u8>)> {
         let telling = answer.headers.iter().filter(|(name, _)| !matches!(name.as_str(), "insula-request-id" | "date"));
-        telling.map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect()
+        let mut telling: Vec<_> =
+            telling.map(|(name, value)| (name.as_str().to_owned(), value.as_bytes().to_vec())).collect();
+        telling.sort();
+        telling
     };
     one.status == other.status && one.body == other.body && headers(one) == headers(other)
 }
@@ -106,7 +111,7 @@ fn presence(is_there: bool) -> Cell {
 fn seen(answer: &Answer) -> String {
     let text = String::from_utf8_lossy(&answer.body);
     let start: String = terminal::plain(&text).chars().take(120).collect();
-    format!("{} {}", bad(answer.status), start)
+    format!("{} {start}", answer.status)
 }
 
 #[cfg(test)]

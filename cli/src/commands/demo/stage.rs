@@ -93,7 +93,10 @@ impl Player {
 impl Stage {
     /// Starts the host, makes the tenants, and deploys the agents: triage for both, hostile for globex.
     pub(super) fn set(agents: &Agents, claims: &mut Claims<'_>) -> anyhow::Result<Self> {
-        claims.section("One host, two tenants", "A host on a free port with the production limits; each tenant has a key.");
+        claims.section(
+            "One host, two tenants",
+            "A host on a free port with the production limits; each tenant has a key.",
+        );
         let data = tempfile::tempdir().explain("cannot make a temporary directory", "make room, or set TMPDIR")?;
         let control = host::control_threads()?;
         let progress = claims.progress("starting a host");
@@ -137,7 +140,11 @@ impl Stage {
             Ok(client::read::<wire::Agent>(&serde_json::from_slice(&answer.body)?)?.agent_id)
         };
         let (acme, globex) = (id(&acme)?, id(&globex)?);
-        claims.claim(acme != globex, "Both have an agent called `triage`; they are two agents", &format!("{acme}, {globex}"));
+        claims.claim(
+            acme != globex,
+            "Both have an agent called `triage`; they are two agents",
+            &format!("{acme}, {globex}"),
+        );
         Ok(())
     }
 

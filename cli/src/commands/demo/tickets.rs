@@ -10,8 +10,12 @@ use crate::terminal::{self, Cell, Table};
 use super::claims::Claims;
 use super::stage::{Player, Stage, Timed};
 
-/// The tickets, in the order in which acme sends them. The last is the one that globex sends too.
-const TICKETS: [&str; 4] = ["one.json", "sync-again.json", "sync-again-2.json", "sync-again-3.json"];
+/// A first ticket.
+const FIRST: &str = "one.json";
+/// The last of three from one customer, which both tenants get.
+const SHARED: &str = "sync-again-3.json";
+/// The tickets, in the order in which acme sends them.
+const OF_ACME: [&str; 4] = [FIRST, "sync-again.json", "sync-again-2.json", SHARED];
 /// The customer that three of them are from.
 pub(super) const CUSTOMER: &str = "harbourside-clinic";
 
@@ -37,14 +41,23 @@ pub(super) fn play(stage: &Stage, claims: &mut Claims<'_>, folder: &Path) -> any
         "Real tickets",
         "`triage` routes support tickets. It keeps each customer's history in storage, and its compiled rules in the cache.",
     );
-    let mut table =
-        Table::new(&["tenant", "ticket", "queue", "priority", "customer's tickets", "rules", "fuel", "host calls", "took"]);
+    let mut table = Table::new(&[
+        "tenant",
+        "ticket",
+        "queue",
+        "priority",
+        "customer's tickets",
+        "rules",
+        "fuel",
+        "host calls",
+        "took",
+    ]);
     let mut of_acme = Vec::new();
-    for file in TICKETS {
+    for file in OF_ACME {
         of_acme.push(send(&stage.acme, folder, file, &mut table)?);
     }
-    let of_globex = send(&stage.globex, folder, TICKETS[TICKETS.len() - 1], &mut table)?;
-    let again = send(&stage.globex, folder, TICKETS[0], &mut table)?;
+    let of_globex = send(&stage.globex, folder, SHARED, &mut table)?;
+    let again = send(&stage.globex, folder, FIRST, &mut table)?;
     claims.lines(&table.lines());
     claims.line("");
     check(claims, &of_acme, &of_globex, &again);
@@ -100,14 +113,18 @@ fn send(player: &Player, folder: &Path, file: &str, table: &mut Table) -> anyhow
 /// A ticket's file.
 fn ticket(folder: &Path, file: &str) -> anyhow::Result<Vec<u8>> {
     let path = folder.join(file);
-    std::fs::read(&path).explain(format_args!("cannot read the ticket {}", path.display()), "get the source of Insula anew")
+    std::fs::read(&path)
+        .explain(format_args!("cannot read the ticket {}", path.display()), "get the source of Insula anew")
 }
 
 fn decision(timed: &Timed) -> anyhow::Result<Decision> {
     let reply = match &timed.outcome.answer {
         Ok(reply) => reply,
         Err(problem) => {
-            return Err(Failure::new("`triage` did not answer a ticket").because(problem.sentence()).because(&problem.code).into());
+            return Err(Failure::new("`triage` did not answer a ticket")
+                .because(problem.sentence())
+                .because(&problem.code)
+                .into());
         }
     };
     serde_json::from_slice(&reply.body).explain("`triage` answered with something else than a decision", "report it")

@@ -31,7 +31,10 @@ impl Keys {
     /// The keys of this data directory, with the operator's key where the host has just made it.
     pub(super) fn open(data: Option<&Path>, new_operator_key: Option<String>) -> anyhow::Result<Self> {
         let Some(data) = data else {
-            return Ok(Self { place: None, keys: HostKeys { operator: new_operator_key.unwrap_or_default(), ..HostKeys::default() } });
+            return Ok(Self {
+                place: None,
+                keys: HostKeys { operator: new_operator_key.unwrap_or_default(), ..HostKeys::default() },
+            });
         };
         let data = data.canonicalize().explain(
             format_args!("cannot find the data directory {}", data.display()),
@@ -94,7 +97,8 @@ mod tests {
     fn keys_are_kept_by_the_data_directory_they_belong_to() {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("dev-keys.toml");
-        let open = |name: &str, new: Option<&str>| Keys::open_in(file.clone(), name.into(), new.map(Into::into)).unwrap();
+        let open =
+            |name: &str, new: Option<&str>| Keys::open_in(file.clone(), name.into(), new.map(Into::into)).unwrap();
         open("/data/a", Some("isk_a")).keep("dev", "isk_dev").unwrap();
         open("/data/b", Some("isk_b"));
         let again = open("/data/a", None);

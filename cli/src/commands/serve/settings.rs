@@ -90,7 +90,9 @@ impl<'de> Deserialize<'de> for Time {
         let expected = "a length of time above 0 with its unit, such as \"250us\", \"500ms\" or \"30s\"";
         let text = String::deserialize(deserializer)?;
         let micros = terminal::amount(&text).filter(|micros| *micros > 0 && text.trim_end().ends_with('s'));
-        micros.map(|micros| Self(Duration::from_micros(micros))).ok_or_else(|| D::Error::custom(format!("`{text}` is not {expected}")))
+        micros
+            .map(|micros| Self(Duration::from_micros(micros)))
+            .ok_or_else(|| D::Error::custom(format!("`{text}` is not {expected}")))
     }
 }
 
@@ -134,8 +136,10 @@ fn size(amount: Amount) -> usize {
 impl File {
     /// Reads the file.
     pub(super) fn load(path: &Path) -> anyhow::Result<Self> {
-        let text = std::fs::read_to_string(path)
-            .explain(format_args!("cannot read the configuration {}", path.display()), "give a file that can be read")?;
+        let text = std::fs::read_to_string(path).explain(
+            format_args!("cannot read the configuration {}", path.display()),
+            "give a file that can be read",
+        )?;
         Ok(Self::parse(&text, path)?)
     }
 
