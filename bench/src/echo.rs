@@ -70,7 +70,12 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         axum.push(yardstick.load(options.connections, options.seconds)?);
         insula.push(product.load(options.connections, options.seconds)?);
         if let (Some(a), Some(i)) = (axum.last(), insula.last()) {
-            output::progress(&format!("round {round}: axum {:.0}/s, insula {:.0}/s, {:.3}", a.rate(), i.rate(), i.rate() / a.rate()));
+            output::progress(&format!(
+                "round {round}: axum {:.0}/s, insula {:.0}/s, {:.3}",
+                a.rate(),
+                i.rate(),
+                i.rate() / a.rate()
+            ));
         }
     }
     let (axum_alone, insula_alone) = (yardstick.load(1, options.seconds)?, product.load(1, options.seconds)?);

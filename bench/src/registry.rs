@@ -48,7 +48,11 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     starts.sort();
     let median = starts.get(starts.len() / 2).copied().unwrap_or_default();
     output::line(&format!("serve with {} tenants in the catalog", options.tenants));
-    output::line(&format!("  start, until it answers    {:>8.0} ms (median of {})", median.as_secs_f64() * 1e3, starts.len()));
+    output::line(&format!(
+        "  start, until it answers    {:>8.0} ms (median of {})",
+        median.as_secs_f64() * 1e3,
+        starts.len()
+    ));
     output::line(&format!("  resident when idle         {:>8} MiB", resident >> 10));
     Ok(())
 }

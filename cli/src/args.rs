@@ -6,7 +6,7 @@ use crate::commands;
 
 /// A multi-tenant runtime for agents: every call runs in an island of its own.
 #[derive(Debug, Parser)]
-#[command(name = "insula", version, about, disable_help_subcommand = true)]
+#[command(name = "insula", version, disable_help_subcommand = true)]
 #[command(after_help = "Exit codes: 0 done, 1 the operation failed, 2 wrong usage. Start with `insula demo`.")]
 pub(crate) struct Cli {
     #[command(subcommand)]

@@ -164,7 +164,11 @@ impl Client {
     }
 
     fn unreachable(&self, error: &ureq::Error) -> Failure {
-        let failure = Failure::new(format_args!("no answer from {}", self.url())).because(error);
+        let failure = Failure::new(format_args!("no answer from {}", self.url()));
+        let failure = match error {
+            ureq::Error::Io(error) => failure.because(error),
+            other => failure.because(other),
+        };
         match error {
             ureq::Error::Timeout(_) => failure.advise("see whether the host is busy: its log says what it does"),
             _ => failure.advise(

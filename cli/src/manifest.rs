@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use anyhow::Context;
 use insula_runtime::AgentName;
 use serde::Deserialize;
 use toml::Spanned;
@@ -88,7 +89,7 @@ impl Manifest {
     /// Reads the manifest of the agent in this folder.
     pub(crate) fn load(folder: &Path) -> anyhow::Result<Self> {
         let path = folder.join(FILE);
-        let text = std::fs::read_to_string(&path).explain(
+        let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display())).explain(
             format_args!("{} is not an agent's folder", folder.display()),
             format_args!("give a folder that has an {FILE}, or a component as FILE.wasm"),
         )?;

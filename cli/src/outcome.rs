@@ -86,7 +86,7 @@ fn failure(agent: &str, problem: Problem) -> Failure {
     match &problem.agent_code {
         Some(code) => Failure::new(format_args!("the agent `{agent}` answered with an error: {code}"))
             .because(problem.sentence())
-            .advise("the agent chose this answer: correct the input, or see `insula logs` for what it logged"),
+            .advise("the agent chose this answer: correct the input, or see what it logged"),
         None => {
             let below = problem.into_failure("the host");
             let mut failure = Failure::new(format_args!("the call of `{agent}` has no answer")).because(below.what());

@@ -1,5 +1,5 @@
 //! The bindings that wasmtime makes of `wit/`. Generated: the documentation is in the WIT files.
-#![expect(missing_docs, clippy::all, reason = "generated from wit/, where everything is documented")]
+#![expect(missing_docs, reason = "generated from wit/, where everything is documented")]
 
 wasmtime::component::bindgen!({
     path: "../wit",

@@ -100,7 +100,11 @@ impl Budget {
             peak_memory: 0,
             elements: 0,
             memory_refused: false,
-            log: Arc::new(LogMeter { limit: limits.log_bytes.get(), used: AtomicU64::new(0), dropped: AtomicU64::new(0) }),
+            log: Arc::new(LogMeter {
+                limit: limits.log_bytes.get(),
+                used: AtomicU64::new(0),
+                dropped: AtomicU64::new(0),
+            }),
         }
     }
 

@@ -29,5 +29,5 @@ pub use log::{Level, LogSink, MESSAGE_LIMIT, Source, clean_message};
 pub use names::{BucketName, EntryKey, InvalidName, KEY_LIMIT, NamespaceName};
 pub use storage::{
     Answer, Change, Committed, Entry, Expectation, GET_MANY_ANSWER_LIMIT, GET_MANY_LIMIT, LIST_LIMIT, LIST_PAGE_LIMIT,
-    Page, Precondition, Selection, Storage, StorageError, Write, WRITES_LIMIT,
+    Page, Precondition, Selection, Storage, StorageError, WRITES_LIMIT, Write,
 };

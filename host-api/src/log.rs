@@ -37,7 +37,8 @@ pub fn clean_message(message: &str) -> Cow<'_, str> {
     }
     let end = message.floor_char_boundary(MESSAGE_LIMIT);
     let kept = message.get(..end).unwrap_or_default();
-    let mut clean: String = kept.chars().map(|character| if dirty(character) { '\u{fffd}' } else { character }).collect();
+    let mut clean: String =
+        kept.chars().map(|character| if dirty(character) { '\u{fffd}' } else { character }).collect();
     if end < message.len() {
         clean.push_str(" [cut]");
     }

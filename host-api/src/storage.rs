@@ -255,7 +255,11 @@ impl Host {
     }
 
     /// The commit behind every write: the names were charged by the caller.
-    async fn commit_all(&mut self, preconditions: Vec<Precondition>, writes: Vec<Write>) -> Result<Committed, StorageError> {
+    async fn commit_all(
+        &mut self,
+        preconditions: Vec<Precondition>,
+        writes: Vec<Write>,
+    ) -> Result<Committed, StorageError> {
         too_many("preconditions", preconditions.len(), WRITES_LIMIT)?;
         too_many("writes", writes.len(), WRITES_LIMIT)?;
         let limit = self.budget.limits().value_bytes.get();

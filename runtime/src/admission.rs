@@ -35,12 +35,7 @@ pub(crate) struct Admitted {
 
 impl Admission {
     pub(crate) fn new(limit: usize) -> Arc<Self> {
-        Arc::new(Self {
-            limit,
-            in_flight: AtomicUsize::new(0),
-            closed: AtomicBool::new(false),
-            emptied: Notify::new(),
-        })
+        Arc::new(Self { limit, in_flight: AtomicUsize::new(0), closed: AtomicBool::new(false), emptied: Notify::new() })
     }
 
     /// # Errors

@@ -169,12 +169,14 @@ impl Components {
         let read = move || {
             let mut file = shelf.component(&digest)?.ok_or(LoadComponentError::Missing)?;
             let mut bytes = Vec::new();
-            file.read_to_end(&mut bytes).map_err(|source| ShelfError::Io { operation: "read the component", source })?;
+            file.read_to_end(&mut bytes)
+                .map_err(|source| ShelfError::Io { operation: "read the component", source })?;
             let staged = shelf.new_artefact()?;
             Ok::<_, LoadComponentError>((bytes, staged))
         };
         let (bytes, staged) = blocking(read).await?;
-        let output = staged.file().try_clone().map_err(|source| ShelfError::Io { operation: "open the artefact", source })?;
+        let output =
+            staged.file().try_clone().map_err(|source| ShelfError::Io { operation: "open the artefact", source })?;
         self.compilers.compile(Arc::new(bytes), output).await?;
         let (shelf, fingerprint) = (entry.store.shelf(), self.fingerprint.clone());
         blocking(move || Ok(shelf.keep_artefact(staged, &digest, &fingerprint)?)).await

@@ -89,7 +89,9 @@ impl Inner {
         let digest = upload.staging.digest_so_far();
         let known = self.keep(&entry, digest, upload, bytes, &mut report).await;
         let done = match known {
-            Ok(was_known) => self.enter(permit, &entry, name, digest, report, activate).await.map_err(|error| (error, was_known)),
+            Ok(was_known) => {
+                self.enter(permit, &entry, name, digest, report, activate).await.map_err(|error| (error, was_known))
+            }
             Err(failed) => Err(failed),
         };
         match done {
@@ -113,7 +115,9 @@ impl Inner {
         report: &mut Report,
     ) -> Result<bool, (DeployError, bool)> {
         let (shelf, fingerprint) = (entry.store.shelf(), self.components.fingerprint().to_owned());
-        let looked = blocking(move || Ok((shelf.component(&digest)?.is_some(), shelf.artefact(&digest, &fingerprint)?.is_some())));
+        let looked = blocking(move || {
+            Ok((shelf.component(&digest)?.is_some(), shelf.artefact(&digest, &fingerprint)?.is_some()))
+        });
         let (had_component, had_artefact) = looked.await.map_err(|error| (error, true))?;
         let outcome = async {
             if !had_artefact {
@@ -128,7 +132,13 @@ impl Inner {
         outcome.await.map_err(|error| (error, had_component))
     }
 
-    async fn compile(&self, entry: &TenantEntry, digest: Digest, bytes: Vec<u8>, report: &mut Report) -> Result<(), DeployError> {
+    async fn compile(
+        &self,
+        entry: &TenantEntry,
+        digest: Digest,
+        bytes: Vec<u8>,
+        report: &mut Report,
+    ) -> Result<(), DeployError> {
         let shelf = entry.store.shelf();
         let (staged, output) = blocking(move || {
             let staged = shelf.new_artefact()?;
@@ -183,7 +193,9 @@ fn link_error(error: LoadComponentError) -> DeployError {
         LoadComponentError::Shelf(error) => error.into(),
         LoadComponentError::Compile(error) => error,
         // Just compiled for this engine: what it refuses is a component larger than a slot of its pool.
-        LoadComponentError::Load(LoadError::Refused(reason)) => DeployError::CompileFailed { reason: format!("{reason:#}") },
+        LoadComponentError::Load(LoadError::Refused(reason)) => {
+            DeployError::CompileFailed { reason: format!("{reason:#}") }
+        }
         other => {
             tracing::error!(error = &other as &dyn std::error::Error, "an upload could not be loaded");
             DeployError::Internal

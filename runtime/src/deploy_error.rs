@@ -21,7 +21,9 @@ pub enum DeployError {
     #[error("this is not WebAssembly: it does not begin with `\\0asm`")]
     NotWasm,
     /// A module, where a component is wanted.
-    #[error("this is a core module, not a component: build for wasm32-wasip2, or wrap it with `wasm-tools component new`")]
+    #[error(
+        "this is a core module, not a component: build for wasm32-wasip2, or wrap it with `wasm-tools component new`"
+    )]
     CoreModule,
     /// Broken or cut short.
     #[error("the component is malformed at byte {offset}: {reason}")]

@@ -10,7 +10,7 @@ use futures_util::FutureExt as _;
 use insula_host_api::bindings::exports::insula::agent::handler;
 use insula_host_api::{Budget, CallLimits, Grants, Host, Level, LogSink};
 use insula_store::{AgentName, CatalogError};
-use insula_tenancy::{Invoke, InvocationId, Permit};
+use insula_tenancy::{InvocationId, Invoke, Permit};
 use wasmtime::{PoolConcurrencyLimitError, Store, UpdateDeadline};
 
 use crate::admission::Admitted;

@@ -44,15 +44,15 @@ pub use runtime::{OpenError, Opened, Runtime};
 pub use settings::{EngineSettings, HostSettings, Settings, WorkerCommand};
 
 pub use insula_store::{
-    AgentName, AgentRecord, CatalogError, Digest, Holdings, InvalidLimit, KeyInfo, Limits, LimitsPatch, OpenDataDirError,
-    TenantName, TenantRecord, TenantState, UsageRow, VersionRecord,
+    AgentName, AgentRecord, CatalogError, Digest, Holdings, InvalidLimit, KeyInfo, Limits, LimitsPatch,
+    OpenDataDirError, TenantName, TenantRecord, TenantState, UsageRow, VersionRecord,
 };
 pub use insula_tenancy as tenancy;
 
 /// A tenant's storage and cache, as [`Runtime::storage`] hands it out.
 pub mod storage {
     pub use insula_host_api::{
-        Answer, BucketName, CacheStatistics, Change, Committed, Entry, EntryKey, Expectation, InvalidName, Page, Precondition,
-        Selection, Storage, StorageError, Write,
+        Answer, BucketName, CacheStatistics, Change, Committed, Entry, EntryKey, Expectation, InvalidName, Page,
+        Precondition, Selection, Storage, StorageError, Write,
     };
 }

@@ -113,9 +113,8 @@ impl Logs {
         };
         let lines = ring.lines.lock();
         let since = query.since.unwrap_or(0);
-        let wanted = |line: &&LogLine| {
-            line.sequence > since && query.agent.as_ref().is_none_or(|agent| *agent == line.agent)
-        };
+        let wanted =
+            |line: &&LogLine| line.sequence > since && query.agent.as_ref().is_none_or(|agent| *agent == line.agent);
         let first = lines.lines.front().map_or(lines.last + 1, |line| line.sequence);
         let lost = if query.since.is_some() { first.saturating_sub(since + 1) } else { 0 };
         if query.since.is_some() {

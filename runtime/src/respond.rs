@@ -17,7 +17,8 @@ pub(crate) fn response(answer: handler::Response, limits: &CallLimits) -> Result
         return Err(CallFailure::ResponseTooLarge { limit });
     }
     let invalid = |reason: &str| Err(CallFailure::InvalidResponse { reason: reason.to_owned() });
-    let content_type = if answer.content_type.is_empty() { "application/octet-stream".to_owned() } else { answer.content_type };
+    let content_type =
+        if answer.content_type.is_empty() { "application/octet-stream".to_owned() } else { answer.content_type };
     if content_type.len() > CONTENT_TYPE_BYTES || !is_visible(&content_type) {
         return invalid("its content type is not visible ASCII of at most 256 bytes");
     }

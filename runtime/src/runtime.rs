@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use insula_host_api::{CacheStatistics, Storage};
 use insula_store::{
-    AgentName, AgentRecord, Catalog, CatalogError, DataDir, Limits, Maintenance, OpenDataDirError, StoreSettings, Stores,
-    UsageRow, VersionRecord,
+    AgentName, AgentRecord, Catalog, CatalogError, DataDir, Limits, Maintenance, OpenDataDirError, StoreSettings,
+    Stores, UsageRow, VersionRecord,
 };
 use insula_tenancy::{
     Authenticator, Credential, Denied, Deploy, Invoke, KeyLookup, Manage, NewKey, OperatorScope, Permit, TenantScope,
@@ -101,9 +101,9 @@ impl Runtime {
     /// [`OpenError`]. Nothing stays running.
     pub async fn open(settings: Settings) -> Result<Opened, OpenError> {
         let data = settings.data.clone();
-        let dir = tokio::task::spawn_blocking(move || DataDir::open(&data)).await.map_err(|failed| OpenError::Engine {
-            reason: failed.to_string(),
-        })??;
+        let dir = tokio::task::spawn_blocking(move || DataDir::open(&data))
+            .await
+            .map_err(|failed| OpenError::Engine { reason: failed.to_string() })??;
         let catalog = Catalog::open(&dir).await?;
         let authenticator = Authenticator::new(Arc::clone(&catalog) as Arc<dyn KeyLookup>);
         catalog.bind(authenticator.realm());
@@ -123,10 +123,11 @@ impl Runtime {
         let threads = Scheduler::start(settings.engine.guest_threads.get(), &ticker, &Handle::current())
             .map_err(OpenError::Threads)?;
         let compilers = CompilerPool::new(settings.worker, &settings.host);
-        let components =
-            Components::new(engine, Arc::clone(&compilers), settings.host.component_cache_bytes.get()).map_err(engine_error)?;
+        let components = Components::new(engine, Arc::clone(&compilers), settings.host.component_cache_bytes.get())
+            .map_err(engine_error)?;
         let book = Arc::new(UsageBook::default());
-        let slots = settings.host.concurrency.get().min(usize::try_from(settings.engine.instances).unwrap_or(usize::MAX));
+        let slots =
+            settings.host.concurrency.get().min(usize::try_from(settings.engine.instances).unwrap_or(usize::MAX));
         let inner = Arc::new(Inner {
             maintenance: stores.maintenance(),
             tenants: Tenants::new(Arc::clone(&catalog), stores, Arc::clone(&book)),

@@ -1,6 +1,7 @@
 //! `/v1/agents` and `/v1/agents/{agent}`: listing, upload, deletion.
 //!
 //! An upload goes to the runtime frame by frame and is never whole in memory; one that breaks off leaves nothing (B3).
+//! What a tenant has on disk in uploads that are not deployed yet is bounded, also when it sends many at once (B1, R3).
 
 use axum::Json;
 use axum::extract::{Request, State};
@@ -193,8 +194,10 @@ pub(crate) async fn upload(
     wasm_only(&parts.headers)?;
     let limit = app.runtime.limits(&scope).await?.component_bytes.get();
     let mut reader = BodyReader::new(body, limit, app.upload).map_err(refused)?;
+    let mut hold = app.uploads.open(Some(scope.tenant()));
     let mut upload = app.runtime.begin_upload(&permit).await?;
     while let Some(bytes) = reader.next().await.map_err(refused)? {
+        hold.grow(bytes.len())?;
         upload.write(&bytes)?;
     }
     let deployed = app.runtime.deploy(&permit, &agent, upload, params.activate).await?;

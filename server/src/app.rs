@@ -1,4 +1,4 @@
-//! What every handler shares: the runtime, the body rules, the memory ledger and the sign that the server is stopping.
+//! What every handler shares: the runtime, the body rules, the ledgers and the sign that the server is stopping.
 //!
 //! It owns no tenant's data and names no tenant (T5): scopes come from the request.
 
@@ -27,6 +27,8 @@ pub(crate) struct Shared {
     pub(crate) upload: BodyRules,
     /// Who holds how much memory in bodies.
     pub(crate) ledger: Ledger,
+    /// Who holds how much of the disk in uploads that are not deployed yet.
+    pub(crate) uploads: Ledger,
     /// Cancelled when the server begins to stop: endless answers end.
     pub(crate) stopping: CancellationToken,
 }
@@ -39,6 +41,7 @@ impl App {
             body: rules(settings.body_deadline),
             upload: rules(settings.upload_deadline),
             ledger: Ledger::new(settings.body_memory_bytes),
+            uploads: Ledger::new(settings.upload_disk_bytes),
             stopping,
         }))
     }

@@ -1,8 +1,8 @@
 //! The ledger of memory in bodies: what the server holds for whom, and who may hold more (B1, R3).
 //!
-//! A tenant may hold as much as is still free. So one tenant alone gets half of the memory, two greedy ones a third
+//! A tenant may hold as much as stays free beside it. So one tenant alone gets half of the memory, two greedy ones a third
 //! each, and a newcomer always finds as much free as the greediest holds: a flood of bodies sheds its own calls.
-//! What is held is given back by drop (B3).
+//! What is held is given back by drop (B3). Uploads on disk are counted in the same way, in a ledger of their own.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,7 +12,7 @@ use insula_tenancy::TenantId;
 
 /// No more for this tenant until it gives some back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("the host has no more memory for this tenant's request and answer bodies just now")]
+#[error("the host has no more room for this tenant's requests just now: let others end first")]
 pub(crate) struct NoRoom;
 
 /// Who holds how much. Clones are the same ledger.
@@ -58,7 +58,7 @@ impl Hold {
         let Some(tenant) = self.tenant else { return Ok(()) };
         let bytes = bytes as u64;
         let mut books = self.ledger.books();
-        let free = self.ledger.0.capacity.saturating_sub(books.total);
+        let free = self.ledger.0.capacity.saturating_sub(books.total.saturating_add(bytes));
         let held = books.held.get(&tenant).copied().unwrap_or_default();
         if held.saturating_add(bytes) > free {
             return Err(NoRoom);
@@ -133,6 +133,7 @@ mod tests {
     fn one_tenant_gets_half_and_leaves_as_much_for_a_neighbour() {
         let ledger = Ledger::new(100);
         let mut ours = ledger.open(Some(TenantId::generate()));
+        assert_eq!(ours.grow(51), Err(NoRoom));
         assert_eq!(ours.grow(50), Ok(()));
         assert_eq!(ours.grow(1), Err(NoRoom));
         let mut theirs = ledger.open(Some(TenantId::generate()));

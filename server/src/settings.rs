@@ -33,6 +33,8 @@ pub struct ServerSettings {
     /// The most bytes of request and answer bodies in memory at a time. One tenant gets at most half of it, two a third
     /// each, and so on: there is always as much left for the next as the greediest holds.
     pub body_memory_bytes: u64,
+    /// The most bytes of uploads on disk that are not deployed yet, shared in the same way.
+    pub upload_disk_bytes: u64,
 }
 
 impl ServerSettings {
@@ -52,6 +54,7 @@ impl ServerSettings {
             idle_timeout: Duration::from_secs(75),
             drain: Duration::from_secs(30),
             body_memory_bytes: 512 << 20,
+            upload_disk_bytes: 2 << 30,
         }
     }
 }

@@ -8,13 +8,16 @@ use std::sync::Arc;
 use crate::scope::{OperatorScope, RealmId, TenantScope};
 use crate::{Credential, KeyId, KeyOwner, KeyRecord, OwnerState};
 
+/// What a look-up of a key answers, in time.
+pub type FoundKey<'a> = Pin<Box<dyn Future<Output = Result<Option<Arc<KeyRecord>>, LookupFailed>> + Send + 'a>>;
+
 /// How keys are looked up. The catalog implements it.
 pub trait KeyLookup: Send + Sync + 'static {
     /// The key as it stands now, if it is known without waiting.
     fn cached(&self, key: KeyId) -> Option<Arc<KeyRecord>>;
 
     /// The key as it stands now; `None` when there is none or it was revoked.
-    fn find(&self, key: KeyId) -> Pin<Box<dyn Future<Output = Result<Option<Arc<KeyRecord>>, LookupFailed>> + Send + '_>>;
+    fn find(&self, key: KeyId) -> FoundKey<'_>;
 }
 
 /// The catalog could not answer. The operator's log has the reason.

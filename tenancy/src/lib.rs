@@ -15,7 +15,7 @@ mod key;
 mod permission;
 mod scope;
 
-pub use authenticator::{Authenticator, Denied, KeyLookup, LookupFailed};
+pub use authenticator::{Authenticator, Denied, FoundKey, KeyLookup, LookupFailed};
 pub use id::{AgentId, Id, IdKind, InvalidId, InvocationId, KeyId, TenantId, VersionId, kind};
 pub use key::{Credential, InvalidCredential, KeyHash, KeyOwner, KeyRecord, NewKey, OwnerState};
 pub use permission::{Deploy, Invoke, Manage, Permission, PermissionMarker, Permissions, UnknownPermission};

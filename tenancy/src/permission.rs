@@ -46,7 +46,10 @@ impl FromStr for Permission {
     type Err = UnknownPermission;
 
     fn from_str(text: &str) -> Result<Self, UnknownPermission> {
-        Self::ALL.into_iter().find(|permission| permission.name() == text).ok_or_else(|| UnknownPermission(text.to_owned()))
+        Self::ALL
+            .into_iter()
+            .find(|permission| permission.name() == text)
+            .ok_or_else(|| UnknownPermission(text.to_owned()))
     }
 }
 

@@ -83,6 +83,7 @@ fn now<T>(future: impl Future<Output = T>) -> Option<T> {
     }
 }
 
+#[expect(clippy::unwrap_used, reason = "clippy's allowance for tests does not reach their helpers")]
 fn credential(secret: &str) -> Credential {
     secret.parse().unwrap()
 }

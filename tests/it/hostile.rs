@@ -19,7 +19,7 @@ fn stage() -> &'static Stage {
     STAGE.get_or_init(|| {
         let host = Host::shared();
         let limits = json!({
-            "cpu-us": 1_000_000, "wall-us": 5_000_000, "memory-bytes": 32 << 20, "host-calls": 5_000,
+            "cpu-us": 500_000, "wall-us": 5_000_000, "memory-bytes": 32 << 20, "host-calls": 5_000,
             "host-bytes": 16 << 20, "log-bytes": 16 << 10, "response-bytes": 1 << 20, "value-bytes": 256 << 10,
             "storage-bytes": 1 << 20, "storage-keys": 1_000, "cache-bytes": 1 << 20, "table-elements": 20_000,
         });
@@ -62,7 +62,7 @@ fn answer(request: &Value) -> Value {
 #[test]
 fn a_spin_is_stopped_by_its_processor_time() {
     let reply = assert_fails(&json!({ "attack": "spin" }), 508, "cpu-exhausted");
-    assert!(reply.bill("cpu-us") >= 1_000_000, "the bill says why: {}", reply.header("insula-bill"));
+    assert!(reply.bill("cpu-us") >= 500_000, "the bill says why: {}", reply.header("insula-bill"));
 }
 
 #[test]
@@ -249,14 +249,13 @@ fn an_answer_that_would_forge_headers_is_not_sent() {
 
 #[test]
 fn a_long_sleep_ends_at_the_deadline_and_holds_no_thread() {
-    let sleepers: Vec<_> = (0..8)
-        .map(|_| std::thread::spawn(|| stage().attacker.invoke("hostile", r#"{"attack":"sleep"}"#)))
-        .collect();
+    let sleepers: Vec<_> =
+        (0..8).map(|_| std::thread::spawn(|| stage().attacker.invoke("hostile", r#"{"attack":"sleep"}"#))).collect();
     assert_neighbours_answer();
     for sleeper in sleepers {
         let reply = sleeper.join().unwrap();
         assert_eq!((reply.status, reply.code().as_str()), (504, "deadline-exceeded"), "{}", reply.text());
-        assert!(reply.bill("cpu-us") < 1_000_000, "it slept: {}", reply.header("insula-bill"));
+        assert!(reply.bill("cpu-us") < 500_000, "it slept: {}", reply.header("insula-bill"));
     }
 }
 
@@ -269,7 +268,7 @@ fn a_short_sleep_is_an_ordinary_thing() {
 
 #[test]
 fn half_of_two_writes_is_one_whole_write() {
-    let tenant = Host::shared().tenant_with("half", &json!({ "cpu-us": 500_000, "wall-us": 1_000_000 }));
+    let tenant = Host::shared().tenant_with("half", &json!({ "cpu-us": 100_000, "wall-us": 2_000_000 }));
     tenant.deploy("hostile", agents::hostile());
     for (then, code) in [("trap", "agent-trap"), ("spin", "cpu-exhausted"), ("sleep", "deadline-exceeded")] {
         let request = json!({ "attack": "half-writes", "then": then, "message": then });
@@ -292,7 +291,9 @@ fn files_sockets_and_the_environment_are_not_there() {
 
 #[test]
 fn an_error_of_the_agents_own_has_the_status_of_its_code() {
-    for (code, status) in [("bad-request", 400), ("not-found", 404), ("conflict", 409), ("unprocessable", 422), ("odd", 422)] {
+    for (code, status) in
+        [("bad-request", 400), ("not-found", 404), ("conflict", 409), ("unprocessable", 422), ("odd", 422)]
+    {
         let reply = attack(&json!({ "attack": "error", "code": code, "message": "as told" }));
         assert_eq!((reply.status, reply.code().as_str()), (status, "agent-error"), "{}", reply.text());
         assert_eq!(reply.json()["agent-code"], code);

@@ -65,7 +65,14 @@ fn log_lines_usage_and_agents_are_ones_own() {
 fn what_is_foreign_looks_like_what_is_absent() {
     let (one, other) = pair();
     one.deploy("secret", &agents::text("echo"));
-    for (method, path) in [("GET", ""), ("DELETE", ""), ("GET", "/versions"), ("GET", "/config"), ("POST", "/invoke"), ("POST", "/rollback")] {
+    for (method, path) in [
+        ("GET", ""),
+        ("DELETE", ""),
+        ("GET", "/versions"),
+        ("GET", "/config"),
+        ("POST", "/invoke"),
+        ("POST", "/rollback"),
+    ] {
         let foreign = other.send(method, &format!("/v1/agents/secret{path}"), &[], Some(b""));
         let absent = other.send(method, &format!("/v1/agents/nobody{path}"), &[], Some(b""));
         assert_eq!(foreign.status, 404, "{method} {path}: {}", foreign.text());
@@ -90,15 +97,17 @@ fn a_guest_never_sees_what_the_last_one_left_in_memory() {
     let host = Host::shared();
     let (one, other) = (host.tenant("one"), host.tenant("other"));
     // Writes a canary over its second page, or looks for one.
-    let writer = agents::edited("", "(drop (memory.grow (i32.const 8))) (memory.fill (i32.const 65536) (i32.const 42) (i32.const 500000))");
-    let reader = agents::edited(
+    let writer = agents::edited(
         "",
-        "(drop (memory.grow (i32.const 8))) (local.set $type (i32.const 65536))
+        "(drop (memory.grow (i32.const 8))) (memory.fill (i32.const 65536) (i32.const 42) (i32.const 500000))",
+    );
+    let reader = agents::edited(
+        "(global $at (mut i32) (i32.const 65536))",
+        "(drop (memory.grow (i32.const 8)))
          (loop $look
-           (if (i32.load8_u (local.get $type)) (then unreachable))
-           (local.set $type (i32.add (local.get $type) (i32.const 1)))
-           (br_if $look (i32.lt_u (local.get $type) (i32.const 589824))))
-         (local.set $type (i32.const 0))",
+           (if (i32.load8_u (global.get $at)) (then unreachable))
+           (global.set $at (i32.add (global.get $at) (i32.const 1)))
+           (br_if $look (i32.lt_u (global.get $at) (i32.const 589824))))",
     );
     one.deploy("writer", &writer);
     other.deploy("reader", &reader);

@@ -12,7 +12,10 @@ pub(crate) fn calls() -> BTreeMap<&'static str, Value> {
         ("storage.get", json!({ "bucket": "b", "key": "k" })),
         ("storage.get-many", json!({ "bucket": "b", "keys": ["k"] })),
         ("storage.list", json!({ "bucket": "b" })),
-        ("storage.commit", json!({ "preconditions": [], "writes": [{ "bucket": "b", "key": "commit", "change": { "put": "v" } }] })),
+        (
+            "storage.commit",
+            json!({ "preconditions": [], "writes": [{ "bucket": "b", "key": "commit", "change": { "put": "v" } }] }),
+        ),
         ("storage.put", json!({ "bucket": "b", "key": "put", "value": "v" })),
         ("storage.delete", json!({ "bucket": "b", "key": "k" })),
         ("storage.increment", json!({ "bucket": "b", "key": "increment", "delta": 1 })),

@@ -97,9 +97,7 @@ fn a_kill_in_the_middle_of_writing_loses_nothing_that_was_acknowledged_and_halve
         for (tenant, count) in tenants.iter().zip(&counts) {
             scope.spawn(move || write_until_it_is_gone(address, tenant, count));
         }
-        eventually("both have written", || {
-            counts.iter().all(|count| count.load(Ordering::SeqCst) >= 50).then_some(())
-        });
+        eventually("both have written", || counts.iter().all(|count| count.load(Ordering::SeqCst) >= 50).then_some(()));
         host.process.signal("KILL");
     });
     let again = Served::start(&desk, &data);
@@ -176,7 +174,8 @@ fn a_directory_of_a_newer_release_or_of_someone_else_is_left_alone() {
     let garbled = desk.path("garbled");
     fs::create_dir(&garbled).unwrap();
     fs::write(garbled.join("FORMAT"), b"\xff\xfe\n").unwrap();
-    for (folder, word) in [(&data, "format 2"), (&foreign, "not a data directory"), (&garbled, "not a data directory")] {
+    for (folder, word) in [(&data, "format 2"), (&foreign, "not a data directory"), (&garbled, "not a data directory")]
+    {
         let before = contents(folder);
         let finished = refused(&desk, folder, &[]);
         assert!(finished.stderr.contains(word), "{}", finished.stderr);
@@ -199,8 +198,7 @@ fn a_port_in_use_is_named_and_the_first_starts_key_is_not_lost() {
     for option in ["--listen", "--admin-listen"] {
         let data = desk.path(option);
         let other = if option == "--listen" { "--admin-listen" } else { "--listen" };
-        let serve =
-            ["--json", "serve", "--data", data.to_str().unwrap(), option, &address, other, "127.0.0.1:0"];
+        let serve = ["--json", "serve", "--data", data.to_str().unwrap(), option, &address, other, "127.0.0.1:0"];
         let finished = desk.run(&serve);
         assert_eq!(finished.code, 1, "{finished:?}");
         assert!(finished.stderr.contains(&format!("cannot listen on {address}")), "{}", finished.stderr);

@@ -36,7 +36,10 @@ impl Settled {
     fn look(host: &Host, tenant: &Tenant) -> (Value, Value) {
         let agents = tenant.get("/v1/agents").json();
         let held = host.operate("GET", &format!("/v1/tenants/{}", tenant.id), None).json()["holdings"].clone();
-        (json!([agents, tenant.get("/v1/agents/steady/versions").json()]), json!([held["components"], held["artefacts"]]))
+        (
+            json!([agents, tenant.get("/v1/agents/steady/versions").json()]),
+            json!([held["components"], held["artefacts"]]),
+        )
     }
 
     /// Files of uploads that are not finished.
@@ -116,7 +119,10 @@ fn what_is_no_agent_is_refused_by_its_fault_and_leaves_nothing() {
                 let names = json!(["wasi:nn/tensor@0.2.0", "evil:thing/door@1.0.0", "wasi:cli/stdout@0.3.0"]);
                 assert_eq!(reply.json()["imports"], names);
                 let detail = reply.json()["detail"].as_str().unwrap().to_owned();
-                assert!(names.as_array().unwrap().iter().all(|name| detail.contains(name.as_str().unwrap())), "{detail}");
+                assert!(
+                    names.as_array().unwrap().iter().all(|name| detail.contains(name.as_str().unwrap())),
+                    "{detail}"
+                );
             }
         }
         settled.assert_unchanged(host);
@@ -195,7 +201,9 @@ fn an_upload_says_that_it_is_wasm() {
     let host = Host::shared();
     let settled = Settled::on(host, &json!({}));
     let echo = agents::text("echo");
-    for stated in [None, Some("application/octet-stream"), Some("text/plain; application/wasm"), Some("application/wasmx")] {
+    for stated in
+        [None, Some("application/octet-stream"), Some("text/plain; application/wasm"), Some("application/wasmx")]
+    {
         let headers: Vec<_> = stated.map(|stated| ("content-type", stated)).into_iter().collect();
         let reply = settled.tenant.send("PUT", "/v1/agents/steady", &headers, Some(&echo));
         assert_refused(&reply, 415, "unsupported-media-type");
@@ -242,7 +250,9 @@ fn an_agent_has_a_plain_name() {
     let settled = Settled::on(host, &json!({}));
     let echo = agents::text("echo");
     let long = "a".repeat(64);
-    for name in ["Steady", "1st", "-a", "a_b", "a.b", "a%20b", "..", "%2e%2e%2fsteady", "a%2Fb", "st%00eady", "%C3%A9", &long] {
+    for name in
+        ["Steady", "1st", "-a", "a_b", "a.b", "a%20b", "..", "%2e%2e%2fsteady", "a%2Fb", "st%00eady", "%C3%A9", &long]
+    {
         assert_refused(&settled.tenant.upload(name, &echo), 400, "invalid-agent-name");
     }
     settled.assert_unchanged(host);
@@ -279,7 +289,10 @@ fn of_two_uploads_at_once_both_are_versions_and_the_later_one_answers() {
         let active = &tenant.get("/v1/agents/raced").json()["active"];
         assert_eq!(active["version"], deployed[1]["version"]);
         let reply = tenant.invoke("raced", "hello");
-        assert_eq!((reply.text().as_str(), reply.header("insula-version")), ("hello", active["version"].as_str().unwrap()));
+        assert_eq!(
+            (reply.text().as_str(), reply.header("insula-version")),
+            ("hello", active["version"].as_str().unwrap())
+        );
     }
     assert_eq!(neighbour.get("/v1/agents/raced").json()["active"]["number"], 1);
     bystander.assert_untouched();
@@ -291,7 +304,8 @@ fn a_suspended_tenant_and_a_key_that_may_not_deploy_upload_nothing() {
     let settled = Settled::on(host, &json!({}));
     let (tenant, echo) = (&settled.tenant, agents::text("echo"));
     let one = format!("/v1/tenants/{}", tenant.id);
-    let made = host.operate("POST", &format!("{one}/keys"), Some(&json!({ "permissions": ["invoke", "manage"] }))).json();
+    let made =
+        host.operate("POST", &format!("{one}/keys"), Some(&json!({ "permissions": ["invoke", "manage"] }))).json();
     let reply = tenant.with_key(made["key"].as_str().unwrap()).upload("steady", &echo);
     assert_refused(&reply, 403, "forbidden");
     assert_eq!(reply.json()["permission"], "deploy");
@@ -327,13 +341,22 @@ fn a_staged_upload_waits_until_it_is_activated() {
     for (agent, version) in [("steady", &staged["version"]), ("new", &new["version"])] {
         let activate = json!({ "version": version }).to_string();
         let path = format!("/v1/agents/{agent}/activate");
-        let reply = settled.tenant.send("POST", &path, &[("content-type", "application/json")], Some(activate.as_bytes()));
+        let reply =
+            settled.tenant.send("POST", &path, &[("content-type", "application/json")], Some(activate.as_bytes()));
         assert_eq!(reply.status, 200, "{}", reply.text());
         let reply = settled.tenant.invoke(agent, r#"{"call":"request"}"#);
         assert_eq!((reply.status, reply.header("insula-version")), (200, version.as_str().unwrap()));
     }
-    assert_refused(&settled.tenant.send("PUT", "/v1/agents/new?activate=maybe", &[WASM], Some(b"")), 400, "invalid-query");
-    assert_refused(&settled.tenant.send("PUT", "/v1/agents/new?active=false", &[WASM], Some(b"")), 400, "invalid-query");
+    assert_refused(
+        &settled.tenant.send("PUT", "/v1/agents/new?activate=maybe", &[WASM], Some(b"")),
+        400,
+        "invalid-query",
+    );
+    assert_refused(
+        &settled.tenant.send("PUT", "/v1/agents/new?active=false", &[WASM], Some(b"")),
+        400,
+        "invalid-query",
+    );
     settled.bystander.assert_untouched();
 }
 

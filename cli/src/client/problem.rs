@@ -100,7 +100,21 @@ fn advice(problem: &Problem) -> Option<String> {
             "see what the host makes of the component: `insula check FILE.wasm`"
         }
         "host-fault" => "tell the operator of the host the request's id and the time: the host's log has the reason",
-        _ => return problem.retry_after.map(|seconds| format!("try again in {seconds} s")),
+        _ => return by_status(problem),
+    };
+    Some(text.to_owned())
+}
+
+/// What to do about a code that is not known here.
+fn by_status(problem: &Problem) -> Option<String> {
+    if let Some(seconds) = problem.retry_after {
+        return Some(format!("try again in {seconds} s"));
+    }
+    let text = match problem.status {
+        409 | 412 => "see what is there already, then choose another name or another moment",
+        400..500 => "correct what the reason names; `insula COMMAND --help` shows the forms",
+        500.. => "try again; if it stays, the host's own log says more",
+        _ => return None,
     };
     Some(text.to_owned())
 }

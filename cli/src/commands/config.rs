@@ -31,7 +31,7 @@ pub(crate) struct Get {
     agent: AgentName,
     /// Only the value of this name, as it is
     #[arg(value_name = "KEY")]
-    key: Option<String>,
+    entry: Option<String>,
     #[command(flatten)]
     connection: Connection,
 }
@@ -62,7 +62,7 @@ pub(crate) fn run(act: &Act, terminal: &Terminal) -> anyhow::Result<()> {
 fn get(args: &Get, terminal: &Terminal) -> anyhow::Result<()> {
     let client = Client::new(&args.connection.target(Role::Tenant)?);
     let configuration = read(&client, &args.agent)?;
-    let Some(key) = &args.key else {
+    let Some(key) = &args.entry else {
         show(&configuration, terminal);
         return Ok(());
     };
@@ -120,6 +120,27 @@ fn show(configuration: &Configuration, terminal: &Terminal) {
     } else if configuration.is_empty() {
         terminal.note(dim("  there is none: the agent reads its own defaults"));
     } else {
-        terminal.say_all(&terminal::facts(configuration));
+        let values = configuration.iter().map(|(name, value)| (name, one_line(value)));
+        terminal.say_all(&terminal::facts(values));
+    }
+}
+
+/// As much of a value as fits a line. The whole of it comes with its key, or with `--json`.
+fn one_line(value: &str) -> String {
+    const LONGEST: usize = 80;
+    let first = value.lines().next().unwrap_or_default();
+    let start: String = first.chars().take(LONGEST).collect();
+    if start.len() == value.len() { start } else { format!("{start} ... ({})", terminal::bytes(value.len() as u64)) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_long_value_is_cut_and_says_so() {
+        assert_eq!(one_line("short"), "short");
+        assert_eq!(one_line("one\ntwo"), "one ... (7 B)");
+        assert_eq!(one_line(&"é".repeat(100)), format!("{} ... (200 B)", "é".repeat(80)));
     }
 }

@@ -66,13 +66,16 @@ fn check(client: &Client) -> anyhow::Result<(Role, Option<String>)> {
         return Ok((Role::Tenant, asked.header("insula-tenant").map(str::to_owned)));
     }
     // An operators' listener has no tenants' routes, and a host with one listener for both refuses the wrong kind.
+    let mut problem = Problem::of(&asked);
     if matches!(asked.status, 403 | 404) {
         let answer = client.exchange(Request::new(Method::GET, "/v1/tenants?limit=1"))?;
         if answer.is_success() {
             return Ok((Role::Operator, None));
         }
+        if asked.status == 404 {
+            problem = Problem::of(&answer);
+        }
     }
-    let problem = Problem::of(&asked);
     let is_unknown = problem.code == "unauthenticated" || problem.code.is_empty();
     let failure = Failure::new(format_args!("the key does not open {}", client.url()))
         .because(problem.sentence())

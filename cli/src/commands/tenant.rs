@@ -76,21 +76,18 @@ pub(crate) fn run(act: &Act, terminal: &Terminal) -> anyhow::Result<()> {
     match act {
         Act::Create(args) => create(args, terminal),
         Act::List(args) => list(args, terminal),
-        Act::Show(one) => one.ask(Method::GET, &[], None, terminal).context("the tenant cannot be shown"),
-        Act::Set(args) => set(args, terminal),
-        Act::Suspend(one) => {
-            one.ask(Method::POST, &["suspend"], None, terminal).context("the tenant was not suspended")
-        }
-        Act::Resume(one) => one.ask(Method::POST, &["resume"], None, terminal).context("the tenant was not resumed"),
+        Act::Show(one) => show(one, terminal).context("the tenant cannot be shown"),
+        Act::Set(args) => set(args, terminal).context("the tenant was not changed"),
+        Act::Suspend(one) => switch(one, "suspend", terminal).context("the tenant was not suspended"),
+        Act::Resume(one) => switch(one, "resume", terminal).context("the tenant was not resumed"),
     }
 }
 
 impl One {
-    fn ask(&self, method: Method, rest: &[&str], document: Option<&Value>, terminal: &Terminal) -> anyhow::Result<()> {
+    fn ask(&self, method: Method, rest: &[&str], document: Option<&Value>) -> anyhow::Result<Value> {
         let client = Client::new(&self.connection.target(Role::Operator)?);
         let id = resolve(&client, &self.tenant)?;
-        let path = client::path(&[&["tenants", id.as_str()], rest].concat());
-        show(&client.send(method, &path, document)?, terminal)
+        client.send(method, &client::path(&[&["tenants", id.as_str()], rest].concat()), document)
     }
 }
 
@@ -134,7 +131,7 @@ fn set(args: &Set, terminal: &Terminal) -> anyhow::Result<()> {
     if let (Some(name), Some(document)) = (&args.name, document.as_object_mut()) {
         document.insert("name".to_owned(), name.as_str().into());
     }
-    args.one.ask(Method::PATCH, &[], Some(&document), terminal).context("the tenant was not changed")
+    page(&args.one.ask(Method::PATCH, &[], Some(&document))?, true, terminal)
 }
 
 /// Every tenant, page by page.
@@ -165,7 +162,15 @@ pub(crate) fn resolve(client: &Client, tenant: &str) -> anyhow::Result<String> {
     })
 }
 
-fn show(answer: &Value, terminal: &Terminal) -> anyhow::Result<()> {
+fn show(one: &One, terminal: &Terminal) -> anyhow::Result<()> {
+    page(&one.ask(Method::GET, &[], None)?, true, terminal)
+}
+
+fn switch(one: &One, act: &str, terminal: &Terminal) -> anyhow::Result<()> {
+    page(&one.ask(Method::POST, &[act], None)?, false, terminal)
+}
+
+fn page(answer: &Value, with_limits: bool, terminal: &Terminal) -> anyhow::Result<()> {
     if terminal.is_json() {
         terminal.json(answer);
         return Ok(());
@@ -179,8 +184,10 @@ fn show(answer: &Value, terminal: &Terminal) -> anyhow::Result<()> {
         (name.replace('-', " "), shown)
     }));
     terminal.say_all(&terminal::facts(facts));
-    terminal.say("");
-    terminal.say_all(&super::limits::table(&tenant.limits).lines());
+    if with_limits {
+        terminal.say("");
+        terminal.say_all(&super::limits::table(&tenant.limits).lines());
+    }
     Ok(())
 }
 

@@ -3,9 +3,7 @@
 //! Compile-time denial of service is no bug of wasmtime's, by its security policy; what a component may hold is ours to
 //! bound. Whether it is valid is the compiler's to say, in its own process.
 
-use wasmparser::{
-    Chunk, ComponentExternalKind, Encoding, Parser, Payload, WasmFeatures,
-};
+use wasmparser::{Chunk, ComponentExternalKind, Encoding, Parser, Payload, WasmFeatures};
 
 use crate::deploy_error::DeployError;
 use crate::engine::{ImportStatus, import_status};
@@ -67,7 +65,12 @@ pub(crate) fn scan(bytes: &[u8]) -> Result<Report, DeployError> {
     Ok(report(bytes, &counts, imports, exports))
 }
 
-fn walk(bytes: &[u8], counts: &mut Counts, imports: &mut Vec<String>, exports: &mut Vec<String>) -> Result<(), DeployError> {
+fn walk(
+    bytes: &[u8],
+    counts: &mut Counts,
+    imports: &mut Vec<String>,
+    exports: &mut Vec<String>,
+) -> Result<(), DeployError> {
     let mut parser = Parser::new(0);
     parser.set_features(WasmFeatures::all());
     let mut parents: Vec<Parser> = Vec::new();
@@ -79,7 +82,9 @@ fn walk(bytes: &[u8], counts: &mut Counts, imports: &mut Vec<String>, exports: &
         };
         rest = rest.get(consumed..).unwrap_or_default();
         match payload {
-            Payload::Version { encoding: Encoding::Module, .. } if parents.is_empty() => return Err(DeployError::CoreModule),
+            Payload::Version { encoding: Encoding::Module, .. } if parents.is_empty() => {
+                return Err(DeployError::CoreModule);
+            }
             Payload::ModuleSection { parser: inner, .. } | Payload::ComponentSection { parser: inner, .. } => {
                 parents.push(std::mem::replace(&mut parser, inner));
                 within("levels of nesting", parents.len() as u64, NESTING as u64)?;
@@ -161,7 +166,10 @@ fn within(what: &'static str, found: u64, limit: u64) -> Result<(), DeployError>
 }
 
 fn malformed(error: &wasmparser::BinaryReaderError) -> DeployError {
-    DeployError::Malformed { offset: usize::try_from(error.offset()).unwrap_or(usize::MAX), reason: error.message().to_owned() }
+    DeployError::Malformed {
+        offset: usize::try_from(error.offset()).unwrap_or(usize::MAX),
+        reason: error.message().to_owned(),
+    }
 }
 
 fn cut_short(bytes: &[u8]) -> DeployError {
@@ -186,10 +194,7 @@ fn report(bytes: &[u8], counts: &Counts, imports: Vec<String>, exports: Vec<Stri
     }
     Report {
         component_bytes: bytes.len() as u64,
-        imports: imports
-            .into_iter()
-            .map(|name| ReportImport { status: status(&name).to_owned(), name })
-            .collect(),
+        imports: imports.into_iter().map(|name| ReportImport { status: status(&name).to_owned(), name }).collect(),
         exports,
         modules: u32::try_from(counts.modules).unwrap_or(u32::MAX),
         functions: u32::try_from(counts.functions).unwrap_or(u32::MAX),

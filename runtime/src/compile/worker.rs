@@ -67,9 +67,7 @@ fn read_number(input: &mut impl Read) -> io::Result<u64> {
 }
 
 fn limit_self(memory: u64, seconds: u64) -> io::Result<()> {
-    let limit = |resource, most| {
-        setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) })
-    };
+    let limit = |resource, most| setrlimit(resource, Rlimit { current: Some(most), maximum: Some(most) });
     limit(Resource::As, memory)?;
     limit(Resource::Cpu, seconds)?;
     limit(Resource::Nofile, FILES)?;

@@ -112,7 +112,8 @@ fn base() -> Config {
 /// host clears and faults in what grows.
 fn prices() -> OperatorCost {
     let mut cost = OperatorCost::default();
-    cost.variable = VariableOperatorCost { memory_grow_per_page: GROW_FUEL_PER_PAGE, ..VariableOperatorCost::default() };
+    cost.variable =
+        VariableOperatorCost { memory_grow_per_page: GROW_FUEL_PER_PAGE, ..VariableOperatorCost::default() };
     cost
 }
 

@@ -50,32 +50,13 @@ pub(super) const DENIED: &[Denied] = &[
             "[method]directory-entry-stream.read-directory-entry",
         ],
     },
-    Denied {
-        interface: "wasi:filesystem/preopens",
-        resources: &[],
-        functions: &[
-        ],
-    },
-    Denied {
-        interface: "wasi:sockets/network",
-        resources: &["network"],
-        functions: &[
-            "network-error-code",
-        ],
-    },
-    Denied {
-        interface: "wasi:sockets/instance-network",
-        resources: &[],
-        functions: &[
-        ],
-    },
+    Denied { interface: "wasi:filesystem/preopens", resources: &[], functions: &[] },
+    Denied { interface: "wasi:sockets/network", resources: &["network"], functions: &["network-error-code"] },
+    Denied { interface: "wasi:sockets/instance-network", resources: &[], functions: &[] },
     Denied {
         interface: "wasi:sockets/ip-name-lookup",
         resources: &["resolve-address-stream"],
-        functions: &[
-            "[method]resolve-address-stream.resolve-next-address",
-            "[method]resolve-address-stream.subscribe",
-        ],
+        functions: &["[method]resolve-address-stream.resolve-next-address", "[method]resolve-address-stream.subscribe"],
     },
     Denied {
         interface: "wasi:sockets/tcp",
@@ -111,12 +92,7 @@ pub(super) const DENIED: &[Denied] = &[
             "[method]tcp-socket.shutdown",
         ],
     },
-    Denied {
-        interface: "wasi:sockets/tcp-create-socket",
-        resources: &[],
-        functions: &[
-        ],
-    },
+    Denied { interface: "wasi:sockets/tcp-create-socket", resources: &[], functions: &[] },
     Denied {
         interface: "wasi:sockets/udp",
         resources: &["udp-socket", "incoming-datagram-stream", "outgoing-datagram-stream"],
@@ -141,15 +117,22 @@ pub(super) const DENIED: &[Denied] = &[
             "[method]outgoing-datagram-stream.subscribe",
         ],
     },
-    Denied {
-        interface: "wasi:sockets/udp-create-socket",
-        resources: &[],
-        functions: &[
-        ],
-    },
+    Denied { interface: "wasi:sockets/udp-create-socket", resources: &[], functions: &[] },
     Denied {
         interface: "wasi:http/types",
-        resources: &["fields", "incoming-request", "outgoing-request", "request-options", "response-outparam", "incoming-response", "incoming-body", "future-trailers", "outgoing-response", "outgoing-body", "future-incoming-response"],
+        resources: &[
+            "fields",
+            "incoming-request",
+            "outgoing-request",
+            "request-options",
+            "response-outparam",
+            "incoming-response",
+            "incoming-body",
+            "future-trailers",
+            "outgoing-response",
+            "outgoing-body",
+            "future-incoming-response",
+        ],
         functions: &[
             "[constructor]fields",
             "[static]fields.from-list",
@@ -205,11 +188,5 @@ pub(super) const DENIED: &[Denied] = &[
             "http-error-code",
         ],
     },
-    Denied {
-        interface: "wasi:http/outgoing-handler",
-        resources: &[],
-        functions: &[
-            "handle",
-        ],
-    },
+    Denied { interface: "wasi:http/outgoing-handler", resources: &[], functions: &["handle"] },
 ];

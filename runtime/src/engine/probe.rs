@@ -46,7 +46,11 @@ pub(crate) async fn probe(engine: &Engine) -> Vec<Check> {
     let component = match Component::new(engine, PROBE) {
         Ok(component) => component,
         Err(error) => {
-            return vec![Check { name: "engine", passed: false, detail: format!("the probe did not compile: {error:#}") }];
+            return vec![Check {
+                name: "engine",
+                passed: false,
+                detail: format!("the probe did not compile: {error:#}"),
+            }];
         }
     };
     vec![
@@ -58,7 +62,13 @@ pub(crate) async fn probe(engine: &Engine) -> Vec<Check> {
     ]
 }
 
-async fn run(engine: &Engine, component: &Component, export: &str, fuel: u64, interrupt: bool) -> wasmtime::Result<i32> {
+async fn run(
+    engine: &Engine,
+    component: &Component,
+    export: &str,
+    fuel: u64,
+    interrupt: bool,
+) -> wasmtime::Result<i32> {
     let limits = StoreLimitsBuilder::new().memory_size(128 << 10).table_elements(10).build();
     let mut store = Store::new(engine, limits);
     store.limiter(|limits: &mut StoreLimits| limits);

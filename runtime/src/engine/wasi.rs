@@ -224,7 +224,13 @@ mod tests {
         assert_eq!(import_status("wasi:clocks/wall-clock@0.2.0"), ImportStatus::Granted);
         assert_eq!(import_status("wasi:io/streams@0.2.12"), ImportStatus::Granted);
         assert_eq!(import_status("wasi:filesystem/types@0.2.9"), ImportStatus::Denied);
-        for name in ["wasi:keyvalue/store@0.2.0-draft", "wasi:io/streams@0.3.0", "wasi:io/streams@0.2.0-rc", "wasi:io/streams", "env"] {
+        for name in [
+            "wasi:keyvalue/store@0.2.0-draft",
+            "wasi:io/streams@0.3.0",
+            "wasi:io/streams@0.2.0-rc",
+            "wasi:io/streams",
+            "env",
+        ] {
             assert_eq!(import_status(name), ImportStatus::Unknown, "{name}");
         }
     }

@@ -13,6 +13,7 @@ use http_body_util::BodyExt;
 use insula_runtime::{EngineSettings, HostSettings, Runtime, Settings, WorkerCommand};
 use serde_json::{Value, json};
 use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::headers::{REQUEST_ID, TENANT};
@@ -393,4 +394,19 @@ async fn an_upload_that_is_no_component_leaves_nothing() {
     assert_eq!(put(wasm, broken()).await.shape(), (400, "incomplete-body".to_owned()));
     assert_eq!(host.get("/v1/agents", &tenant.key).await.json(), json!({ "agents": [] }));
     assert_eq!(host.get("/v1/agents/NO", &tenant.key).await.shape(), (400, "invalid-agent-name".to_owned()));
+}
+
+#[tokio::test]
+async fn uploads_that_are_not_deployed_yet_take_no_more_of_the_disk_than_their_share() {
+    let host = Host::open().await;
+    let tenant = host.tenant("acme").await;
+    let mut settings = crate::ServerSettings::standard("127.0.0.1:0".parse().unwrap());
+    settings.upload_disk_bytes = 8;
+    let app = crate::app::App::new(host.runtime.clone(), &settings, CancellationToken::new());
+    let router = super::both(app);
+    for (body, expected) in [("abcd", (422, "not-wasm")), ("abcde", (503, "host-busy")), ("abcd", (422, "not-wasm"))] {
+        let put = request("PUT", "/v1/agents/a", &tenant.key).header(CONTENT_TYPE, "application/wasm");
+        let answer = ask(&router, put.body(Body::from(body)).unwrap()).await;
+        assert_eq!(answer.shape(), (expected.0, expected.1.to_owned()), "{body}");
+    }
 }

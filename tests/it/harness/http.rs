@@ -24,7 +24,8 @@ impl Reply {
 
     /// The body as JSON.
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error} in {:?} ({})", self.text(), self.status))
+        serde_json::from_slice(&self.body)
+            .unwrap_or_else(|error| panic!("{error} in {:?} ({})", self.text(), self.status))
     }
 
     /// The `code` of a problem.

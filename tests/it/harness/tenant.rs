@@ -72,7 +72,8 @@ impl Bystander {
         tenant.deploy("probe", agents::probe());
         for number in 0..3 {
             let key = format!("key-{number}");
-            let put = json!({ "call": "storage.put", "bucket": "mine", "key": key, "value": format!("value {number}") });
+            let put =
+                json!({ "call": "storage.put", "bucket": "mine", "key": key, "value": format!("value {number}") });
             tenant.probe(&put);
         }
         tenant.probe(&json!({ "call": "cache.put", "namespace": "mine", "key": "k", "value": "v", "ttl-ms": 600_000 }));

@@ -30,8 +30,32 @@ fn any_key_reads_back_under_its_own_name_and_no_other() {
     let bystander = Bystander::settle(host.tenant("bystander"));
     let long = "k".repeat(512);
     let keys = [
-        "plain", "a/b/c", "/", "//", "/lead", "trail/", "a//b", ".", "..", "../mine/key-0", "100%", "%2F", "a%2fb", "a b", " ",
-        "a+b", "a?b#c", "a&b=c;d", "é", "ключ/キー", "🦀", "\u{0}", "a\nb", "\"quoted\"", "\\", long.as_str(),
+        "plain",
+        "a/b/c",
+        "/",
+        "//",
+        "/lead",
+        "trail/",
+        "a//b",
+        ".",
+        "..",
+        "../mine/key-0",
+        "100%",
+        "%2F",
+        "a%2fb",
+        "a b",
+        " ",
+        "a+b",
+        "a?b#c",
+        "a&b=c;d",
+        "é",
+        "ключ/キー",
+        "🦀",
+        "\u{0}",
+        "a\nb",
+        "\"quoted\"",
+        "\\",
+        long.as_str(),
     ];
     for tenant in [&ours, &theirs] {
         tenant.deploy("probe", agents::probe());
@@ -56,7 +80,8 @@ fn any_key_reads_back_under_its_own_name_and_no_other() {
         let mut after = String::new();
         loop {
             let page = tenant.get(&format!("/v1/storage/awkward?limit=7{after}")).json();
-            listed.extend(page["entries"].as_array().unwrap().iter().map(|one| one["key"].as_str().unwrap().to_owned()));
+            listed
+                .extend(page["entries"].as_array().unwrap().iter().map(|one| one["key"].as_str().unwrap().to_owned()));
             match page["next"].as_str() {
                 Some(next) => after = format!("&after={}", encoded(next)),
                 None => break,
@@ -79,7 +104,7 @@ fn any_key_reads_back_under_its_own_name_and_no_other() {
 fn names_that_break_the_rules_are_refused_by_the_rule() {
     let host = Host::shared();
     let (tenant, bystander) = (host.tenant("careless"), Bystander::settle(host.tenant("bystander")));
-    for bucket in ["UPPER", "..", "-a", "a b", &"b".repeat(64), "ten_x%2Fmine", "%C3%A9"] {
+    for bucket in ["UPPER", "..", "-a", "a%20b", &"b".repeat(64), "ten_x%2Fmine", "%C3%A9"] {
         let path = format!("/v1/storage/{bucket}/key");
         assert_refused(&tenant.send("PUT", &path, &[], Some(b"x")), 400, "invalid-bucket");
         assert_refused(&tenant.get(&format!("/v1/storage/{bucket}")), 400, "invalid-bucket");
@@ -125,8 +150,14 @@ fn a_version_is_an_entity_tag_that_changes_are_conditional_on() {
     assert!(third != first && third != second);
     assert_eq!(theirs.get(path).text(), "theirs");
 
-    for (name, value) in [("if-match", "1"), ("if-match", "W/\"1\""), ("if-match", "\"1\", \"2\""), ("if-none-match", "\"1\"")] {
-        assert_eq!(put(&ours, path, &[(name, value)], b"x"), (400, "invalid-precondition".to_owned()), "{name}: {value}");
+    for (name, value) in
+        [("if-match", "1"), ("if-match", "W/\"1\""), ("if-match", "\"1\", \"2\""), ("if-none-match", "\"1\"")]
+    {
+        assert_eq!(
+            put(&ours, path, &[(name, value)], b"x"),
+            (400, "invalid-precondition".to_owned()),
+            "{name}: {value}"
+        );
     }
     assert_eq!(ours.get(path).text(), "three");
     bystander.assert_untouched();

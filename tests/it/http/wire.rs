@@ -41,7 +41,8 @@ fn in_flight(host: &Host) -> u64 {
 #[test]
 fn a_body_over_the_limit_is_refused_by_what_it_declares_and_by_what_it_is() {
     let host = Host::shared();
-    let (small, neighbour) = (host.tenant_with("small", &json!({ "request-bytes": 1_000 })), echoing(host, "neighbour"));
+    let (small, neighbour) =
+        (host.tenant_with("small", &json!({ "request-bytes": 1_000 })), echoing(host, "neighbour"));
     small.deploy("echo", &agents::text("echo"));
     assert_eq!(small.invoke("echo", &"x".repeat(1_000)).body.len(), 1_000);
     assert_refused(&small.invoke("echo", &"x".repeat(1_001)), 413, "request-too-large");
@@ -136,7 +137,9 @@ fn a_body_that_stands_still_or_drips_is_given_up() {
     let mut value = Raw::connect(host.address);
     value.head("PUT", "/v1/storage/b/half", &ours.key, &["content-length: 10"]).send("half.");
     let mut upload = Raw::connect(host.address);
-    upload.head("PUT", "/v1/agents/half", &ours.key, &["content-type: application/wasm", "content-length: 10"]).send("\0asm");
+    upload
+        .head("PUT", "/v1/agents/half", &ours.key, &["content-type: application/wasm", "content-length: 10"])
+        .send("\0asm");
     for raw in [&mut still, &mut value, &mut upload] {
         let reply = raw.answer();
         assert_refused(&reply, 408, "request-timeout");
@@ -159,7 +162,11 @@ fn a_body_that_breaks_off_is_no_shorter_body() {
     let host = Host::shared();
     let (ours, bystander) = (echoing(host, "ours"), Bystander::settle(host.tenant("bystander")));
     assert_eq!(ours.send("PUT", "/v1/storage/b/kept", &[], Some(b"whole")).status, 201);
-    let lengths = [["content-length: 10", "half."], ["transfer-encoding: chunked", "5\r\nhalf.\r\n"], ["transfer-encoding: chunked", "a\r\nhalf."]];
+    let lengths = [
+        ["content-length: 10", "half."],
+        ["transfer-encoding: chunked", "5\r\nhalf.\r\n"],
+        ["transfer-encoding: chunked", "a\r\nhalf."],
+    ];
     for [length, body] in lengths {
         for (method, path) in [("POST", INVOKE), ("PUT", "/v1/storage/b/kept"), ("PUT", "/v1/storage/b/new")] {
             let mut raw = Raw::connect(host.address);
@@ -182,7 +189,8 @@ fn a_body_of_two_lengths_smuggles_nothing() {
     let host = Host::shared();
     let (ours, theirs) = (echoing(host, "ours"), echoing(host, "theirs"));
     // What a proxy in front, going by the other length, would take for a part of the first request's body.
-    let smuggled = format!("DELETE {} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\r\n", "/v1/agents/echo", theirs.key);
+    let smuggled =
+        format!("DELETE {} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\r\n", "/v1/agents/echo", theirs.key);
     let body = format!("0\r\n\r\n{smuggled}");
     let length = format!("content-length: {}", body.len());
     for headers in [[length.as_str(), "transfer-encoding: chunked"], ["transfer-encoding: chunked", &length]] {
@@ -199,7 +207,8 @@ fn a_body_of_two_lengths_smuggles_nothing() {
 fn an_ambiguous_head_is_refused_and_the_connection_closed() {
     let host = Host::shared();
     let (ours, theirs) = (echoing(host, "ours"), echoing(host, "theirs"));
-    let smuggled = format!("DELETE {} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\r\n", "/v1/agents/echo", theirs.key);
+    let smuggled =
+        format!("DELETE {} HTTP/1.1\r\nhost: x\r\nauthorization: Bearer {}\r\n\r\n", "/v1/agents/echo", theirs.key);
     let cases: [&[&str]; 12] = [
         &["content-length: 0", "content-length: 100"],
         &["content-length: 0, 100"],
@@ -296,7 +305,9 @@ fn an_address_gets_its_share_of_connections_and_each_one_back_when_it_ends() {
     // The operators' listener has shares of its own.
     assert_eq!(host.operate("GET", "/v1/tenants", None).status, 200);
     held.pop();
-    eventually("the place is free again", || ask(&mut Raw::connect(host.address), &theirs).filter(|status| *status == 200));
+    eventually("the place is free again", || {
+        ask(&mut Raw::connect(host.address), &theirs).filter(|status| *status == 200)
+    });
     for raw in &mut held {
         assert_eq!(ask(raw, &ours), Some(200));
     }

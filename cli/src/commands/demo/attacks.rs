@@ -172,11 +172,13 @@ fn code(timed: &Timed) -> String {
 fn attack_table(stopped: &[Vec<Timed>]) -> Table {
     let mut table = Table::new(&["attack", "what it does", "stopped by", "fuel", "cpu", "peak memory", "after"]);
     for (attack, timed) in ATTACKS.iter().zip(stopped) {
-        for timed in timed {
+        for (index, timed) in timed.iter().enumerate() {
+            // The words stand once for attacks that ran at the same time.
+            let (name, what) = if index == 0 { (attack.name, attack.what) } else { ("", "") };
             let bill = timed.outcome.bill.unwrap_or_default();
             table.row([
-                Cell::text(attack.name),
-                Cell::text(attack.what).styled(terminal::dim),
+                Cell::text(name),
+                Cell::text(what).styled(terminal::dim),
                 Cell::text(code(timed)),
                 Cell::figure(terminal::count(bill.fuel)),
                 Cell::figure(terminal::duration_us(bill.cpu_us)),
