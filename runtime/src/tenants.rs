@@ -182,7 +182,7 @@ impl TenantEntry {
             store,
             slots: Arc::default(),
             logs: Logs::new(limits.log_ring_bytes.get()),
-            limits: RwLock::new(Arc::new(limits.clone())),
+            limits: RwLock::new(Arc::new(*limits)),
             stale: AtomicBool::new(false),
             agents: RwLock::default(),
             changing: tokio::sync::Mutex::default(),

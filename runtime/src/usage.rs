@@ -113,7 +113,7 @@ impl UsageBook {
         if batch.is_empty() {
             return Ok(());
         }
-        let rows: Vec<UsageRow> = batch.iter().map(|(_, row)| row.clone()).collect();
+        let rows: Vec<UsageRow> = batch.iter().map(|(_, row)| *row).collect();
         let written = catalog.add_usage(by, &rows).await;
         if written.is_err() {
             for (meter, row) in batch {

@@ -10,6 +10,7 @@
 
 mod cli;
 mod dev_runner;
+mod guests;
 mod harness;
 mod hostile;
 mod http;

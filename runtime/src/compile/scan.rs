@@ -167,7 +167,7 @@ fn within(what: &'static str, found: u64, limit: u64) -> Result<(), DeployError>
 
 fn malformed(error: &wasmparser::BinaryReaderError) -> DeployError {
     DeployError::Malformed {
-        offset: usize::try_from(error.offset()).unwrap_or(usize::MAX),
+        offset: error.offset(),
         reason: error.message().to_owned(),
     }
 }

@@ -111,10 +111,9 @@ fn base() -> Config {
 /// What operators cost: one for most, by the byte or element for bulk ones, and growth by the page, because the
 /// host clears and faults in what grows.
 fn prices() -> OperatorCost {
-    let mut cost = OperatorCost::default();
-    cost.variable =
+    let variable =
         VariableOperatorCost { memory_grow_per_page: GROW_FUEL_PER_PAGE, ..VariableOperatorCost::default() };
-    cost
+    OperatorCost { variable, ..OperatorCost::default() }
 }
 
 /// Names the engine that an artefact was made for: artefacts of another are compiled anew.

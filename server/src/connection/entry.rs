@@ -10,7 +10,8 @@ use axum::Router;
 use axum::body::Body;
 use axum::routing::future::RouteFuture;
 use bytes::Bytes;
-use http::{Request, Response, Version};
+use http::header::CONNECTION;
+use http::{HeaderValue, Request, Response, Version};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::body::Incoming;
 use hyper::service::Service;
@@ -40,11 +41,13 @@ impl Service<Request<Incoming>> for Entry {
     type Future = EntryFuture;
 
     fn call(&self, request: Request<Incoming>) -> EntryFuture {
-        let ticket = self.activity.request(request.version() == Version::HTTP_2);
+        let is_http2 = request.version() == Version::HTTP_2;
+        let ticket = self.activity.request(is_http2);
         let activity = Arc::clone(&self.activity);
         let request = request.map(|inner| Question { inner, activity, is_read: false });
         let inner = tower::Service::call(&mut self.router.clone(), request);
-        EntryFuture { inner, ticket: Some(ticket) }
+        let serial = (!is_http2).then(|| Arc::clone(&self.activity));
+        EntryFuture { inner, ticket: Some(ticket), serial }
     }
 }
 
@@ -54,6 +57,8 @@ pin_project! {
         #[pin]
         inner: RouteFuture<Infallible>,
         ticket: Option<Ticket>,
+        // Of a connection on which requests follow each other.
+        serial: Option<Arc<Activity>>,
     }
 }
 
@@ -62,7 +67,12 @@ impl Future for EntryFuture {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
-        let response = ready!(this.inner.poll(context))?;
+        let mut response = ready!(this.inner.poll(context))?;
+        if this.serial.as_ref().is_some_and(|activity| activity.has_unread()) {
+            // What is left of the body stands before the next request, so that there will be none: the client must know,
+            // or it sends its next request into a connection that is closing.
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         let mut ticket = this.ticket.take();
         if let Some(ticket) = &mut ticket {
             ticket.set_owed(true);

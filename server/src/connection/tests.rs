@@ -194,6 +194,7 @@ async fn a_refused_upload_can_read_its_refusal() {
     let mut answer = String::new();
     reader.read_to_string(&mut answer).await.unwrap();
     assert!(answer.starts_with("HTTP/1.1 413"), "{answer}");
+    assert!(answer.contains("connection: close"), "the client may send its next request here: {answer}");
     sending.await.unwrap();
     connection.serving.await.unwrap();
 }

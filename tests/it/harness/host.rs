@@ -90,11 +90,6 @@ impl Host {
     pub(crate) fn tell_to_stop(&mut self) {
         let _ = self.stop.take().unwrap().send(());
     }
-
-    /// Runs something in the host's own tokio runtime.
-    pub(crate) fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
-        self.tokio.as_ref().unwrap().block_on(future)
-    }
 }
 
 impl Drop for Host {

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use insula_runtime::Runtime;
+use insula_runtime::{Runtime, VersionRecord};
 use serde_json::json;
 
 use crate::build::Broken;
@@ -138,12 +138,16 @@ impl Agents<'_> {
         let started = Instant::now();
         let mut numbers = Vec::new();
         for tenant in self.tenants {
-            let progress = self.terminal.progress(&format!("deploying {} to {}", folder.manifest.name, tenant.name));
             let name = &folder.manifest.name;
+            if let Some(present) = self.present(tenant, folder, &wanted).await {
+                numbers.push(self.deployed(tenant, folder, &present));
+                continue;
+            }
+            let progress = self.terminal.progress(&format!("deploying {name} to {}", tenant.name));
             let deployed = host::deploy(self.runtime, &tenant.scope, name, agent, &BTreeMap::new()).await;
             drop(progress);
             match deployed {
-                Ok(deployed) => numbers.push(self.deployed(tenant, &deployed)),
+                Ok(deployed) => numbers.push(self.deployed(tenant, folder, &deployed.version)),
                 Err(error) => {
                     self.failed("deploy-failed", folder, &Broken::from(error));
                     return None;
@@ -168,19 +172,27 @@ impl Agents<'_> {
         Some(wanted)
     }
 
+    /// The version that answers already, where it is this very component: a data directory that was kept has it from
+    /// the run before.
+    async fn present(&self, tenant: &Tenant, folder: &Folder, wanted: &Deployed) -> Option<VersionRecord> {
+        let is_first = folder.deployed.is_none() && wanted.config.is_empty();
+        let agent = if is_first { self.runtime.agent(&tenant.scope, &folder.manifest.name).await.ok() } else { None };
+        agent?.active.filter(|version| version.digest.to_string() == wanted.digest)
+    }
+
     /// Tells scripts of one deployment, and answers with the version's number.
-    fn deployed(&self, tenant: &Tenant, deployed: &insula_runtime::Deployed) -> u64 {
+    fn deployed(&self, tenant: &Tenant, folder: &Folder, version: &VersionRecord) -> u64 {
         if self.terminal.is_json() {
             self.terminal.event(&json!({
                 "event": "deployed",
                 "tenant": tenant.id,
-                "agent": deployed.agent.name,
-                "version": deployed.version.id,
-                "number": deployed.version.number,
-                "digest": deployed.version.digest,
+                "agent": folder.manifest.name,
+                "version": version.id,
+                "number": version.number,
+                "digest": version.digest,
             }));
         }
-        deployed.version.number
+        version.number
     }
 
     fn failed(&self, event: &str, folder: &Folder, broken: &Broken) {
