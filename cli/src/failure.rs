@@ -24,6 +24,17 @@ impl Failure {
         Self { usage: true, ..Self::new(what) }
     }
 
+    /// What an error means for the reader: it becomes the reason why `what` failed, and `advice` is added to the advice
+    /// that it carries.
+    pub(crate) fn explaining(error: impl Into<anyhow::Error>, what: impl Display, advice: impl Display) -> Self {
+        let below = Self::read(&error.into());
+        let mut failure = Self::new(what).because(&below.what);
+        failure.because.extend(below.because);
+        failure.advice = below.advice;
+        failure.usage = below.usage;
+        failure.advise(advice)
+    }
+
     /// A reason. May have several lines.
     pub(crate) fn because(mut self, reason: impl Display) -> Self {
         self.because.push(reason.to_string());
@@ -86,20 +97,13 @@ impl std::error::Error for Failure {}
 
 /// Says what an error means for the reader.
 pub(crate) trait Explain<T> {
-    /// The error becomes the reason why `what` failed, and `advice` is added to the advice that it carries.
+    /// See [`Failure::explaining`].
     fn explain(self, what: impl Display, advice: impl Display) -> anyhow::Result<T>;
 }
 
 impl<T, E: Into<anyhow::Error>> Explain<T> for Result<T, E> {
     fn explain(self, what: impl Display, advice: impl Display) -> anyhow::Result<T> {
-        self.map_err(|error| {
-            let below = Failure::read(&error.into());
-            let mut failure = Failure::new(what).because(&below.what);
-            failure.because.extend(below.because);
-            failure.advice = below.advice;
-            failure.usage = below.usage;
-            failure.advise(advice).into()
-        })
+        self.map_err(|error| Failure::explaining(error, what, advice).into())
     }
 }
 

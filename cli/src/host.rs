@@ -45,10 +45,10 @@ pub(crate) fn control_threads() -> anyhow::Result<tokio::runtime::Runtime> {
 pub(crate) async fn open(data: &Path, engine: EngineSettings, host: HostSettings) -> anyhow::Result<Opened> {
     let worker = WorkerCommand { program: environment::own_program()?, arguments: vec!["compile-worker".into()] };
     let settings = Settings { data: data.to_owned(), worker, engine, host };
-    Runtime::open(settings).await.map_err(|error| refused(data, error))
+    Ok(Runtime::open(settings).await.map_err(|error| refused(data, error))?)
 }
 
-fn refused(data: &Path, error: OpenError) -> anyhow::Error {
+fn refused(data: &Path, error: OpenError) -> Failure {
     let advice = match &error {
         OpenError::DataDir(OpenDataDirError::InUse { .. }) => {
             "stop the other host, or give another directory with --data".to_owned()
@@ -65,10 +65,7 @@ fn refused(data: &Path, error: OpenError) -> anyhow::Error {
         }
         _ => format!("see that {} can be written and that its disk has room", data.display()),
     };
-    Err::<(), _>(error)
-        .explain("the host does not start", advice)
-        .err()
-        .unwrap_or_else(|| anyhow::anyhow!("the host does not start"))
+    Failure::explaining(error, "the host does not start", advice)
 }
 
 /// Begins to serve.

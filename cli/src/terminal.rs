@@ -21,6 +21,7 @@ use serde::Serialize;
 use crate::failure::Failure;
 
 pub(crate) use number::{amount, by_name, bytes, clock, count, day, duration_us, moment, plural};
+use progress::Place;
 pub(crate) use progress::Progress;
 pub(crate) use style::{bad, bold, dim, good, mark, warn};
 pub(crate) use table::{Cell, Table, facts};
@@ -30,6 +31,7 @@ pub(crate) use table::{Cell, Table, facts};
 pub(crate) struct Terminal {
     json: bool,
     state: Arc<State>,
+    progress: Place,
 }
 
 /// What became of standard output.
@@ -43,7 +45,7 @@ struct State {
 
 impl Terminal {
     pub(crate) fn new(json: bool) -> Self {
-        Self { json, state: Arc::default() }
+        Self { json, state: Arc::default(), progress: Place::default() }
     }
 
     /// Whether results are for a machine.
@@ -53,8 +55,7 @@ impl Terminal {
 
     /// A line of the result.
     pub(crate) fn say(&self, line: impl Display) {
-        let mut output = anstream::stdout().lock();
-        self.check(writeln!(output, "{line}"));
+        self.check(self.progress.aside(|| writeln!(anstream::stdout().lock(), "{line}")));
     }
 
     /// Lines of the result.
@@ -67,7 +68,7 @@ impl Terminal {
     /// A line beside the result: progress, logs, hints.
     pub(crate) fn note(&self, line: impl Display) {
         // Where standard error is closed there is no one left to tell.
-        let _ = writeln!(anstream::stderr().lock(), "{line}");
+        let _ = self.progress.aside(|| writeln!(anstream::stderr().lock(), "{line}"));
     }
 
     /// Lines beside the result.
@@ -79,8 +80,11 @@ impl Terminal {
 
     /// Output of another program, passed on to standard error as it is.
     pub(crate) fn pass_on(&self, output: &[u8]) {
-        let mut stream = anstream::stderr().lock();
-        let _ = stream.write_all(output).and_then(|()| stream.flush());
+        let write = || {
+            let mut stream = anstream::stderr().lock();
+            stream.write_all(output).and_then(|()| stream.flush())
+        };
+        let _ = self.progress.aside(write);
     }
 
     /// The whole result as JSON: indented for a reader, on one line for a pipe.
@@ -116,7 +120,7 @@ impl Terminal {
 
     /// Shows that something takes a while, on a terminal only.
     pub(crate) fn progress(&self, label: &str) -> Progress {
-        Progress::start(label)
+        self.progress.show(label)
     }
 
     /// Says what failed, why, and what to do.

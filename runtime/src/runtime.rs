@@ -107,7 +107,6 @@ impl Runtime {
         let catalog = Catalog::open(&dir).await?;
         let authenticator = Authenticator::new(Arc::clone(&catalog) as Arc<dyn KeyLookup>);
         catalog.bind(authenticator.realm());
-        let operator_key = catalog.ensure_operator_key().await?;
         let store_settings = StoreSettings {
             open_files: settings.host.open_files,
             cache_ceiling_bytes: settings.host.cache_ceiling_bytes,
@@ -144,6 +143,8 @@ impl Runtime {
             _threads: threads,
             _ticker: ticker,
         });
+        // Last: a key that is made and then not shown, because something else failed, would be lost.
+        let operator_key = inner.catalog.ensure_operator_key().await?;
         *inner.flusher.lock() = Some(flush_regularly(&inner, settings.host.usage_flush));
         Ok(Opened { runtime: Self(inner), operator_key })
     }

@@ -132,6 +132,11 @@ impl Activity {
 }
 
 impl Ticket {
+    /// See [`Activity::has_unread`].
+    pub(crate) fn has_unread(&self) -> bool {
+        self.activity.has_unread()
+    }
+
     /// Whether the next part of the answer is for the client to take.
     pub(crate) fn set_owed(&mut self, owed: bool) {
         if owed != self.owed {

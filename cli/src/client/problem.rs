@@ -7,6 +7,19 @@ use crate::failure::Failure;
 
 use super::Answer;
 
+/// The codes of limits that were met.
+const LIMITS: [&str; 9] = [
+    "fuel-exhausted",
+    "cpu-exhausted",
+    "deadline-exceeded",
+    "memory-exhausted",
+    "host-calls-exhausted",
+    "host-bytes-exhausted",
+    "request-too-large",
+    "response-too-large",
+    "component-too-large",
+];
+
 /// What the host says when it refuses. Members that it did not send are absent.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", default)]
@@ -49,6 +62,11 @@ impl Problem {
         }
     }
 
+    /// Whether the call was one in this process, which has no status.
+    fn is_local(&self) -> bool {
+        self.status == 0
+    }
+
     /// What went wrong, in a sentence.
     pub(crate) fn sentence(&self) -> String {
         let known = self.detail.as_ref().or(self.title.as_ref()).filter(|text| !text.is_empty());
@@ -58,9 +76,11 @@ impl Problem {
     /// The failure of a command that this refusal ended.
     pub(crate) fn into_failure(self, url: &str) -> Failure {
         let code = if self.code.is_empty() { "no code" } else { &self.code };
-        let reason =
-            if self.status == 0 { code.to_owned() } else { format!("{url} answered {} ({code})", self.status) };
-        let failure = Failure::new(self.sentence()).because(reason);
+        let failure = if self.is_local() {
+            Failure::new(format_args!("{} ({code})", self.sentence()))
+        } else {
+            Failure::new(self.sentence()).because(format_args!("{url} answered {} ({code})", self.status))
+        };
         match advice(&self) {
             Some(advice) => failure.advise(advice),
             None => failure,
@@ -84,17 +104,13 @@ fn advice(problem: &Problem) -> Option<String> {
         "tenant-mismatch" => "use the key of the tenant that you mean",
         "tenant-suspended" => "ask the operator of the host to resume the tenant",
         "not-found" => "see what there is with `insula agent list`, or `insula tenant list` for operators",
-        "fuel-exhausted"
-        | "cpu-exhausted"
-        | "deadline-exceeded"
-        | "memory-exhausted"
-        | "host-calls-exhausted"
-        | "host-bytes-exhausted"
-        | "request-too-large"
-        | "response-too-large"
-        | "component-too-large" => {
+        code if LIMITS.contains(&code) && problem.is_local() => {
+            "try it with another limit, such as --limit fuel=5_000_000_000"
+        }
+        code if LIMITS.contains(&code) => {
             "see the tenant's limits with `insula limits`; an operator can raise them with `insula tenant set`"
         }
+        "agent-trap" | "invalid-response" if problem.is_local() => "see what the agent logged, above",
         "agent-trap" | "invalid-response" => "see what the agent logged: `insula logs NAME`",
         "unknown-imports" | "no-handler" | "wrong-handler" | "not-wasm" | "core-module" | "malformed-component" => {
             "see what the host makes of the component: `insula check FILE.wasm`"
@@ -137,6 +153,14 @@ mod tests {
         assert_eq!(failure.what(), "64 calls are in flight");
         assert_eq!(failure.reasons(), ["http://here answered 429 (tenant-busy)"]);
         assert_eq!(failure.advice(), ["try again in 2 s"]);
+    }
+
+    #[test]
+    fn a_call_in_this_process_names_no_host() {
+        let problem = Problem::of_call(&CallFailure::FuelExhausted { limit: 7 });
+        let failure = problem.into_failure("the host");
+        assert_eq!(failure.what(), "the call used up its 7 units of fuel (fuel-exhausted)");
+        assert!(failure.reasons().is_empty() && failure.advice().iter().any(|advice| advice.contains("--limit")));
     }
 
     #[test]

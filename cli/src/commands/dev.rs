@@ -75,21 +75,29 @@ async fn develop(args: &Args, data: &Path, folders: Vec<Folder>, terminal: &Term
     let operator = host::operator(&runtime, &operator_key).await?;
     let mut tenants = Vec::new();
     let patch = limits::patch(&args.limit)?;
-    for name in &args.tenant {
+    for (index, name) in args.tenant.iter().enumerate() {
+        if args.tenant.iter().take(index).any(|before| before == name) {
+            continue;
+        }
         tenants.push(Tenant::ensure(&runtime, &operator, name, &patch, &mut keys).await?);
     }
     let serving = host::serve(&runtime, ServerSettings::standard(args.listen)).await?;
     announce(&serving, &tenants, terminal);
-    let profile = write_profile(&serving, &tenants, &operator_key, terminal)?;
+    let profile = write_profile(&serving, &tenants, &operator_key, terminal);
+    // A home that cannot be written to is no reason not to develop: --url and --key do as well.
+    let profile = profile.inspect_err(|error| terminal.fail(error)).ok();
 
     let (stop, stopping) = tokio::sync::watch::channel(());
     let logs = follow_logs(&runtime, &tenants, stopping, terminal).await?;
     let watch = Watch::start(&folders)?;
     let agents = Agents { runtime: &runtime, tenants: &tenants, folders, terminal };
-    tokio::select! {
-        ended = agents.keep_deployed(watch) => ended?,
-        () = orders.next() => terminal.note(dim("  stopping: calls in flight may end; Ctrl-C again stops at once")),
-    }
+    let ended = tokio::select! {
+        ended = agents.keep_deployed(watch) => ended,
+        () = orders.next() => {
+            terminal.note(dim("  stopping: calls in flight may end; Ctrl-C again stops at once"));
+            Ok(())
+        }
+    };
     drop(stop);
     let drained = async {
         serving.drain().await;
@@ -102,7 +110,10 @@ async fn develop(args: &Args, data: &Path, folders: Vec<Folder>, terminal: &Term
         () = drained => {}
         () = orders.next() => {}
     }
-    take_back(&profile)
+    if let Some(profile) = profile {
+        take_back(&profile)?;
+    }
+    ended
 }
 
 /// Says where the host is and who may call it.

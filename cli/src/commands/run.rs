@@ -6,13 +6,14 @@ use insula_runtime::tenancy::{Deploy, Invoke, TenantScope};
 use insula_runtime::{AgentName, Call, EngineSettings, HostSettings, Invocation, InvokeError, Runtime};
 
 use crate::client::Problem;
-use crate::failure::Explain;
+use crate::failure::{Explain, Failure};
 use crate::host;
 use crate::input::{self, Input};
 use crate::limits;
 use crate::log_lines;
 use crate::logging::{self, Format, Level};
 use crate::outcome::{Outcome, Reply};
+use crate::signals::Orders;
 use crate::source::Agent;
 use crate::terminal::Terminal;
 
@@ -59,7 +60,12 @@ pub(crate) fn run(args: &Args, terminal: &Terminal) -> anyhow::Result<()> {
         let opened = host::open(data.path(), EngineSettings::standard(), HostSettings::standard()).await?;
         let runtime = opened.runtime;
         let key = opened.operator_key.map(|key| key.reveal()).unwrap_or_default();
-        let outcome = call(args, terminal, &runtime, &key, &name, &agent, body).await;
+        let mut orders = Orders::listen()?;
+        let called = call(args, terminal, &runtime, &key, &name, &agent, body);
+        let outcome = tokio::select! {
+            outcome = called => outcome,
+            () = orders.next() => Err(Failure::new("the call was interrupted").because("an order to stop came").into()),
+        };
         runtime.shutdown().await;
         outcome
     })?;

@@ -46,10 +46,10 @@ pub(crate) fn run(args: &Args, terminal: &Terminal) -> anyhow::Result<()> {
     };
     let format = args.log_format.or(file.log_format).unwrap_or(Format::Text);
     logging::start(format, args.log_level.or(file.log_level).unwrap_or(Level::Info));
-    host::control_threads()?.block_on(host_until_told(args, &file, terminal))
+    host::control_threads()?.block_on(host_until_told(args, &file, format, terminal))
 }
 
-async fn host_until_told(args: &Args, file: &File, terminal: &Terminal) -> anyhow::Result<()> {
+async fn host_until_told(args: &Args, file: &File, format: Format, terminal: &Terminal) -> anyhow::Result<()> {
     // Signals are taken before anything is opened, so that an early one ends in an orderly stop as well.
     let mut orders = Orders::listen()?;
     let listen = args.listen.or(file.listen).unwrap_or(host::STANDARD_LISTEN);
@@ -67,7 +67,12 @@ async fn host_until_told(args: &Args, file: &File, terminal: &Terminal) -> anyho
     };
     show_key(terminal, Some(&serving), operator_key.as_deref());
     let (tenants, operators) = (serving.url(), serving.admin_url());
-    terminal.note(format_args!("{} {tenants} for tenants, {operators} for operators", bold("ready:")));
+    match format {
+        Format::Text => {
+            terminal.note(format_args!("{} {tenants} for tenants, {operators} for operators", bold("ready:")))
+        }
+        Format::Json => tracing::info!(tenants, operators, "ready"),
+    }
 
     orders.next().await;
     tracing::info!("told to stop: no more calls are taken, and those in flight may end");

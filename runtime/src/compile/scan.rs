@@ -166,10 +166,7 @@ fn within(what: &'static str, found: u64, limit: u64) -> Result<(), DeployError>
 }
 
 fn malformed(error: &wasmparser::BinaryReaderError) -> DeployError {
-    DeployError::Malformed {
-        offset: error.offset(),
-        reason: error.message().to_owned(),
-    }
+    DeployError::Malformed { offset: error.offset(), reason: error.message().to_owned() }
 }
 
 fn cut_short(bytes: &[u8]) -> DeployError {

@@ -111,8 +111,7 @@ fn base() -> Config {
 /// What operators cost: one for most, by the byte or element for bulk ones, and growth by the page, because the
 /// host clears and faults in what grows.
 fn prices() -> OperatorCost {
-    let variable =
-        VariableOperatorCost { memory_grow_per_page: GROW_FUEL_PER_PAGE, ..VariableOperatorCost::default() };
+    let variable = VariableOperatorCost { memory_grow_per_page: GROW_FUEL_PER_PAGE, ..VariableOperatorCost::default() };
     OperatorCost { variable, ..OperatorCost::default() }
 }
 

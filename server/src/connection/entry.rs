@@ -46,8 +46,7 @@ impl Service<Request<Incoming>> for Entry {
         let activity = Arc::clone(&self.activity);
         let request = request.map(|inner| Question { inner, activity, is_read: false });
         let inner = tower::Service::call(&mut self.router.clone(), request);
-        let serial = (!is_http2).then(|| Arc::clone(&self.activity));
-        EntryFuture { inner, ticket: Some(ticket), serial }
+        EntryFuture { inner, ticket: Some(ticket), is_http2 }
     }
 }
 
@@ -57,8 +56,7 @@ pin_project! {
         #[pin]
         inner: RouteFuture<Infallible>,
         ticket: Option<Ticket>,
-        // Of a connection on which requests follow each other.
-        serial: Option<Arc<Activity>>,
+        is_http2: bool,
     }
 }
 
@@ -68,13 +66,13 @@ impl Future for EntryFuture {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.project();
         let mut response = ready!(this.inner.poll(context))?;
-        if this.serial.as_ref().is_some_and(|activity| activity.has_unread()) {
-            // What is left of the body stands before the next request, so that there will be none: the client must know,
-            // or it sends its next request into a connection that is closing.
-            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-        }
         let mut ticket = this.ticket.take();
         if let Some(ticket) = &mut ticket {
+            if ticket.has_unread() && !*this.is_http2 {
+                // What is left of the body stands before the next request, so that there will be none: the client must
+                // know, or it sends its next request into a connection that is closing.
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
             ticket.set_owed(true);
         }
         Poll::Ready(Ok(response.map(|inner| Answer { inner, rest: Bytes::new(), ticket })))

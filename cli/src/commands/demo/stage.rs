@@ -1,6 +1,6 @@
 //! The tour's host and its two tenants.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
@@ -16,6 +16,7 @@ use crate::connection::Target;
 use crate::failure::Explain;
 use crate::host::{self, Serving};
 use crate::outcome::Outcome;
+use crate::signals::Orders;
 use crate::source::Agent;
 use crate::terminal::{self, Cell, Table, Terminal, dim};
 use crate::wire;
@@ -99,6 +100,7 @@ impl Stage {
         );
         let data = tempfile::tempdir().explain("cannot make a temporary directory", "make room, or set TMPDIR")?;
         let control = host::control_threads()?;
+        control.spawn(clear_when_told(data.path().to_owned()));
         let progress = claims.progress("starting a host");
         let (serving, operator_key) = control.block_on(start(data.path()))?;
         drop(progress);
@@ -160,4 +162,13 @@ async fn start(data: &Path) -> anyhow::Result<(Serving, String)> {
     let key = opened.operator_key.map(|key| key.reveal()).unwrap_or_default();
     let any_port = ([127, 0, 0, 1], 0).into();
     Ok((host::serve(&opened.runtime, ServerSettings::standard(any_port)).await?, key))
+}
+
+/// Ends the tour when someone interrupts it: also then nothing is left behind.
+async fn clear_when_told(data: PathBuf) {
+    let Ok(mut orders) = Orders::listen() else { return };
+    orders.next().await;
+    // What cannot be removed is in the system's folder for temporary files.
+    let _ = std::fs::remove_dir_all(data);
+    std::process::exit(i32::from(crate::FAILED));
 }
