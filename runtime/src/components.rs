@@ -158,6 +158,7 @@ impl Components {
             }
         };
         let (component, artefact_bytes) = found;
+        engine::handler::check(&self.engine, &component).map_err(LoadComponentError::Link)?;
         let pre = self.linker.instantiate_pre(&component).and_then(AgentPre::new).map_err(LoadComponentError::Link)?;
         Ok(Loaded { pre, artefact_bytes })
     }

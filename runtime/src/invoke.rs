@@ -33,6 +33,9 @@ const METADATA_BYTES: usize = 16 << 10;
 const LIFT_SLACK: u64 = 64 << 10;
 /// Component-model handles of one call.
 const HANDLES: usize = 1_024;
+/// How much fuel a guest takes at once. Generated code counts it in a register, and writes it back only when it calls out
+/// or has used its share: of a call that the epoch ends, the bill may miss this much at most. About a millisecond.
+const FUEL_STRIDE: u64 = 1_000_000;
 /// When trying again may help a call for which the pool had no instance.
 const POOL_RETRY: Duration = Duration::from_secs(1);
 
@@ -239,6 +242,7 @@ fn prepare(store: &mut Store<GuestState>, limits: &CallLimits, scheduler: Schedu
     let largest = limits.response_bytes.max(limits.value_bytes).get();
     store.limiter(|state| state);
     store.set_fuel(limits.fuel.get())?;
+    store.fuel_async_yield_interval(Some(FUEL_STRIDE))?;
     store.set_hostcall_fuel(usize::try_from(largest.saturating_add(LIFT_SLACK))?);
     store.set_max_component_handles(HANDLES);
     store.set_epoch_deadline(1);

@@ -63,6 +63,7 @@ fn answer(request: &Value) -> Value {
 fn a_spin_is_stopped_by_its_processor_time() {
     let reply = assert_fails(&json!({ "attack": "spin" }), 508, "cpu-exhausted");
     assert!(reply.bill("cpu-us") >= 500_000, "the bill says why: {}", reply.header("insula-bill"));
+    assert!(reply.bill("fuel") > 20_000_000, "fuel is billed up to the end: {}", reply.header("insula-bill"));
 }
 
 #[test]

@@ -100,6 +100,8 @@ fn a_kill_in_the_middle_of_writing_loses_nothing_that_was_acknowledged_and_halve
         eventually("both have written", || counts.iter().all(|count| count.load(Ordering::SeqCst) >= 50).then_some(()));
         host.process.signal("KILL");
     });
+    // Its sockets are closed; the rest of it may take a moment.
+    host.process.kill();
     let again = Served::start(&desk, &data);
     for (tenant, count) in tenants.iter().zip(&counts) {
         let (tenant, count) = (again.known(tenant), count.load(Ordering::SeqCst));
@@ -220,11 +222,13 @@ fn an_order_to_stop_lets_calls_end_and_writes_everything_down() {
     let host = Served::start(&desk, &data);
     let operator = host.operator.clone().unwrap();
     let tenants = [host.tenant(&operator, "acme"), host.tenant(&operator, "globex")];
-    let sleep = r#"{"attack":"sleep-short","ms":3000}"#;
-    let mut calls = Vec::new();
+    let sleep = r#"{"attack":"sleep-short","ms":5000}"#;
     for tenant in &tenants {
         tenant.deploy("hostile", agents::hostile());
         assert_eq!(tenant.invoke("hostile", "bystander").text(), "still here");
+    }
+    let mut calls = Vec::new();
+    for tenant in &tenants {
         let mut raw = Raw::connect(host.address);
         let length = format!("content-length: {}", sleep.len());
         raw.head("POST", "/v1/agents/hostile/invoke", &tenant.key, &[&length]).send(sleep);
@@ -237,7 +241,7 @@ fn an_order_to_stop_lets_calls_end_and_writes_everything_down() {
     host.process.signal("TERM");
     for (mut raw, tenant) in calls.into_iter().zip(&tenants) {
         let reply = raw.answer();
-        assert_eq!((reply.status, reply.text().as_str()), (200, r#"{"slept-ms":3000}"#));
+        assert_eq!((reply.status, reply.text().as_str()), (200, r#"{"slept-ms":5000}"#));
         assert_eq!(reply.header("insula-tenant"), tenant.id);
     }
     let ended = host.process.end();

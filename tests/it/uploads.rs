@@ -1,6 +1,7 @@
 //! Uploads: what is no agent is refused by name, what breaks off leaves nothing, and whatever happens, the version that
 //! answered goes on answering.
 
+mod compiler;
 mod disk;
 
 use std::fs;

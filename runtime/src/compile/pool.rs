@@ -108,6 +108,7 @@ impl CompilerPool {
                 reason.truncate(reason.floor_char_boundary(REASON_BYTES));
                 Err(DeployError::CompileFailed { reason })
             }
+            (Some(Verdict::DiskFull), _) => Err(DeployError::DiskFull),
             // SIGXCPU, and SIGKILL at the hard limit.
             (_, Some(24 | 9)) => Err(DeployError::CompileTimeout { limit: self.deadline }),
             // An allocation that fails aborts; so does a stack that cannot grow.

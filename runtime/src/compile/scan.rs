@@ -93,10 +93,6 @@ fn walk(
                 Some(parent) => parser = parent,
                 None => return if rest.is_empty() { Ok(()) } else { Err(trailing(bytes, rest)) },
             },
-            Payload::CodeSectionStart { size, .. } => {
-                // The bodies follow one by one as `CodeSectionEntry`.
-                within("bytes in one code section", u64::from(size), bytes.len() as u64)?;
-            }
             payload => count(&payload, parents.is_empty(), counts, imports, exports)?,
         }
     }

@@ -28,6 +28,8 @@ pub(crate) enum Verdict {
     Compiled { bytes: u64 },
     /// The compiler refused the component.
     Refused { reason: String },
+    /// There was no room for the artefact.
+    DiskFull,
     /// The worker itself failed.
     Failed { reason: String },
 }
@@ -40,7 +42,7 @@ pub fn main() -> ExitCode {
     let _ = writeln!(io::stderr(), "{line}");
     match verdict {
         Verdict::Compiled { .. } => ExitCode::SUCCESS,
-        Verdict::Refused { .. } | Verdict::Failed { .. } => ExitCode::FAILURE,
+        Verdict::Refused { .. } | Verdict::DiskFull | Verdict::Failed { .. } => ExitCode::FAILURE,
     }
 }
 
@@ -56,8 +58,15 @@ fn compile() -> io::Result<Verdict> {
         Err(error) => return Ok(Verdict::Refused { reason: format!("{error:#}") }),
     };
     let mut output = File::from(io::stdout().as_fd().try_clone_to_owned()?);
-    output.write_all(&artefact)?;
-    Ok(Verdict::Compiled { bytes: artefact.len() as u64 })
+    match output.write_all(&artefact) {
+        Ok(()) => Ok(Verdict::Compiled { bytes: artefact.len() as u64 }),
+        Err(error) if is_full(error.kind()) => Ok(Verdict::DiskFull),
+        Err(error) => Err(error),
+    }
+}
+
+fn is_full(kind: io::ErrorKind) -> bool {
+    matches!(kind, io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge)
 }
 
 fn read_number(input: &mut impl Read) -> io::Result<u64> {

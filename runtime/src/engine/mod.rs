@@ -4,6 +4,7 @@ mod artefact;
 pub(crate) mod config;
 mod denied;
 mod guest;
+pub(crate) mod handler;
 mod probe;
 mod stdio;
 mod ticker;

@@ -340,10 +340,12 @@ fn a_host_that_is_told_to_stop_answers_the_calls_in_flight() {
     let mut host = Host::start(HostSettings::standard());
     let (ours, theirs) = (host.tenant("ours"), host.tenant("theirs"));
     let length = |body: &str| format!("content-length: {}", body.len());
-    let sleep = r#"{"attack":"sleep-short","ms":3000}"#;
-    let mut calls = Vec::new();
+    let sleep = r#"{"attack":"sleep-short","ms":5000}"#;
     for tenant in [&ours, &theirs] {
         tenant.deploy("hostile", agents::hostile());
+    }
+    let mut calls = Vec::new();
+    for tenant in [&ours, &theirs] {
         let mut raw = Raw::connect(host.address);
         raw.head("POST", "/v1/agents/hostile/invoke", &tenant.key, &[&length(sleep)]).send(sleep);
         calls.push((raw, tenant));
@@ -356,7 +358,7 @@ fn a_host_that_is_told_to_stop_answers_the_calls_in_flight() {
     eventually("no one new is let in", || std::net::TcpStream::connect(host.address).is_err().then_some(()));
     for (raw, tenant) in &mut calls {
         let reply = raw.answer();
-        assert_eq!((reply.status, reply.text().as_str()), (200, r#"{"slept-ms":3000}"#));
+        assert_eq!((reply.status, reply.text().as_str()), (200, r#"{"slept-ms":5000}"#));
         assert_eq!(reply.header("insula-tenant"), tenant.id);
         assert!(raw.ended(), "the connection is closed behind the answer");
     }
