@@ -75,13 +75,13 @@ fn what_takes_too_long_to_compile_is_given_up_and_so_is_a_queue_that_is_full() {
 
 #[test]
 fn what_takes_too_much_memory_to_compile_is_given_up() {
-    let memory = NonZeroU64::new(512 << 20).unwrap();
+    let memory = NonZeroU64::new(192 << 20).unwrap();
     let host = Host::start(HostSettings { compile_memory_bytes: memory, ..HostSettings::standard() });
     let (tenant, neighbour) = (host.tenant("greedy"), host.tenant("neighbour"));
     for tenant in [&tenant, &neighbour] {
         tenant.deploy("echo", &agents::text("echo"));
     }
-    let large = wide(60_000);
+    let large = wide(30_000);
     let reply = while_called(&neighbour, || tenant.upload("echo", &large));
     assert_refused(&reply, 422, "compile-memory");
     assert_eq!(tenant.invoke("echo", "hello").text(), "hello");
