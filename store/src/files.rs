@@ -78,7 +78,9 @@ pub(crate) fn random_name() -> io::Result<String> {
 
 /// Whether the disk, or the owner's part of it, is full.
 pub(crate) fn is_full(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded)
+    use io::ErrorKind::{FileTooLarge, QuotaExceeded, StorageFull};
+    // `FileTooLarge` is what a limit on the size of files (`ulimit -f`) looks like.
+    matches!(error.kind(), FileTooLarge | StorageFull | QuotaExceeded)
 }
 
 fn absent_is_none<T>(result: io::Result<T>) -> io::Result<Option<T>> {
