@@ -10,6 +10,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::CallLimits;
 
+/// What a line counts at least, in bytes: an empty one takes its place in the ring too.
+const LINE_FLOOR_BYTES: u64 = 16;
+
 /// What a table element costs on the host, in bytes: a pointer.
 const TABLE_ELEMENT_BYTES: u64 = 8;
 
@@ -232,7 +235,7 @@ impl LogMeter {
     /// Takes room for a line, or counts it as dropped.
     #[must_use]
     pub fn admit(&self, bytes: usize) -> bool {
-        let bytes = bytes as u64;
+        let bytes = (bytes as u64).max(LINE_FLOOR_BYTES);
         let before = self.used.fetch_add(bytes, Ordering::Relaxed);
         let fits = before.saturating_add(bytes) <= self.limit;
         if !fits {
@@ -328,10 +331,10 @@ mod tests {
 
     #[test]
     fn log_lines_beyond_the_limit_are_counted_and_dropped() {
-        let budget = Budget::new(limits(10));
-        assert!(budget.log().admit(8));
-        assert!(!budget.log().admit(8));
-        assert!(budget.log().admit(2));
-        assert_eq!((budget.log().used(), budget.log().dropped()), (10, 1));
+        let budget = Budget::new(limits(100));
+        assert!(budget.log().admit(80));
+        assert!(!budget.log().admit(80));
+        assert!(budget.log().admit(0), "an empty line fits, and counts");
+        assert_eq!((budget.log().used(), budget.log().dropped()), (96, 1));
     }
 }

@@ -47,6 +47,10 @@ pub(crate) fn classify(error: &wasmtime::Error, state: &GuestState, limits: &Cal
         Some(Trap::OutOfFuel) => CallFailure::FuelExhausted { limit: limits.fuel.get() },
         _ if state.host.budget.memory_refused() => memory,
         Some(trap) => CallFailure::Trap { reason: trap.to_string() },
+        None if error.chain().any(|cause| cause.is::<std::io::Error>()) => {
+            tracing::error!(error = %format_args!("{error:#}"), "the machine failed under a call");
+            CallFailure::HostFault
+        }
         None => CallFailure::Trap { reason: first_line(error) },
     }
 }

@@ -57,6 +57,24 @@ struct Cache {
     bytes: u64,
 }
 
+/// A tenant that holds more than the cache's bytes over this makes room from its own components.
+const SHARE: u64 = 4;
+
+impl Cache {
+    fn held_by(&self, tenant: TenantId) -> u64 {
+        let own = self.cells.iter().filter(|((owner, _), _)| *owner == tenant);
+        own.filter_map(|(_, cell)| cell.get()).map(|loaded| loaded.artefact_bytes).sum()
+    }
+
+    fn remove(&mut self, key: &Key) {
+        if let Some(cell) = self.cells.pop(key)
+            && let Some(loaded) = cell.get()
+        {
+            self.bytes = self.bytes.saturating_sub(loaded.artefact_bytes);
+        }
+    }
+}
+
 impl Components {
     /// # Errors
     ///
@@ -108,11 +126,7 @@ impl Components {
     /// Drops a component that no version uses any more.
     pub(crate) fn forget(&self, tenant: TenantId, digest: Digest) {
         let mut cache = self.cache.lock();
-        if let Some(cell) = cache.cells.pop(&(tenant, digest))
-            && let Some(loaded) = cell.get()
-        {
-            cache.bytes = cache.bytes.saturating_sub(loaded.artefact_bytes);
-        }
+        cache.remove(&(tenant, digest));
     }
 
     /// Components loaded, and the bytes of their artefacts.
@@ -129,10 +143,12 @@ impl Components {
         }
         cache.bytes += bytes;
         while cache.bytes > self.limit_bytes && cache.cells.len() > 1 {
-            let Some((_, oldest)) = cache.cells.pop_lru() else { break };
-            if let Some(loaded) = oldest.get() {
-                cache.bytes = cache.bytes.saturating_sub(loaded.artefact_bytes);
-            }
+            // Whoever holds much makes room for itself: its loads never push a neighbour's components out.
+            let own = cache.held_by(key.0) > self.limit_bytes / SHARE;
+            let oldest =
+                cache.cells.iter().rev().map(|(kept, _)| *kept).find(|kept| kept != key && (!own || kept.0 == key.0));
+            let Some(oldest) = oldest else { break };
+            cache.remove(&oldest);
         }
     }
 
@@ -166,6 +182,8 @@ impl Components {
     /// The engine has changed since the upload: the component is still there, and is compiled for this one.
     async fn compile_again(&self, entry: &TenantEntry, digest: Digest) -> Result<(), LoadComponentError> {
         use std::io::Read as _;
+        // One at a time for each tenant: the workers are everyone's.
+        let _recompiling = entry.recompiling.lock().await;
         let shelf = entry.store.shelf();
         let read = move || {
             let mut file = shelf.component(&digest)?.ok_or(LoadComponentError::Missing)?;

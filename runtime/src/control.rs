@@ -2,6 +2,7 @@
 //! transaction that does it.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use insula_store::{
     CatalogError, Holdings, InvalidLimit, KeyInfo, Limits, LimitsPatch, TenantName, TenantRecord, TenantState, UsageRow,
@@ -33,6 +34,30 @@ pub enum ControlError {
     /// What the tenant has could not be counted. The operator's log has the reason.
     #[error("what the tenant has could not be counted; nothing was deleted")]
     Uncounted,
+}
+
+/// Longer than the catalog ever takes.
+const SETTLED: Duration = Duration::from_secs(30);
+
+/// A change of a tenant that its entry must hear of, also when whoever asked for it goes away in the middle: the catalog
+/// may then still commit it.
+struct Announce<'a> {
+    inner: &'a Arc<Inner>,
+    tenant: TenantId,
+    done: bool,
+}
+
+impl Drop for Announce<'_> {
+    fn drop(&mut self) {
+        self.inner.tenants.changed(self.tenant);
+        if !self.done {
+            let (inner, tenant) = (Arc::clone(self.inner), self.tenant);
+            tokio::spawn(async move {
+                tokio::time::sleep(SETTLED).await;
+                inner.tenants.changed(tenant);
+            });
+        }
+    }
 }
 
 impl Control {
@@ -86,8 +111,10 @@ impl Control {
         name: Option<&TenantName>,
         limits: &LimitsPatch,
     ) -> Result<TenantRecord, ControlError> {
+        let mut announce = Announce { inner: &self.0, tenant: id, done: false };
         let record = self.0.catalog.update_tenant(by, id, name, limits).await;
-        self.0.tenants.changed(id);
+        announce.done = true;
+        drop(announce);
         Ok(record?)
     }
 

@@ -74,18 +74,34 @@ impl Inner {
         check_metadata(&call)?;
         let admitted = self.admission.admit(&entry.slots, limits.concurrency.get())?;
         let clock = Arc::new(CallClock::start(micros(limits.wall_us), micros(limits.cpu_us)));
-        let active = self.tenants.active(permit, &entry, agent).await.map_err(|error| match error {
+        let ready = self.ready(permit, &entry, agent);
+        let deadline = tokio::time::Instant::from_std(clock.deadline());
+        let (active, loaded) = tokio::time::timeout_at(deadline, ready).await.map_err(|_| {
+            tracing::warn!(tenant = %entry.id, agent = %agent, "a component was not loaded within a call's deadline");
+            InvokeError::Unavailable
+        })??;
+        let id = InvocationId::generate();
+        let job = self.job(&entry, &active, loaded, call, id, clock, admitted, limits.call());
+        self.run(&entry, active.version, id, job).await
+    }
+
+    /// The active version of an agent, loaded.
+    async fn ready(
+        &self,
+        permit: &Permit<'_, Invoke>,
+        entry: &TenantEntry,
+        agent: &AgentName,
+    ) -> Result<(Arc<ActiveAgent>, Arc<Loaded>), InvokeError> {
+        let active = self.tenants.active(permit, entry, agent).await.map_err(|error| match error {
             CatalogError::NotFound => InvokeError::NotFound,
             other => unavailable(&other),
         })?;
-        let loaded = self.components.get(&entry, active.version.digest).await.map_err(|error| {
+        let loaded = self.components.get(entry, active.digest).await.map_err(|error| {
             let error = &error as &dyn std::error::Error;
             tracing::error!(error, tenant = %entry.id, agent = %agent, "a component could not be loaded");
             InvokeError::Unavailable
         })?;
-        let id = InvocationId::generate();
-        let job = self.job(&entry, &active, loaded, call, id, clock, admitted, limits.call());
-        self.run(&entry, active.version.id, id, job).await
+        Ok((active, loaded))
     }
 
     #[expect(clippy::too_many_arguments, reason = "the parts of one call, brought together once")]
@@ -103,7 +119,7 @@ impl Inner {
         let log = Arc::new(CallLog {
             logs: Arc::clone(&entry.logs),
             agent: active.name.clone(),
-            version: active.version.id,
+            version: active.version,
             invocation: id,
         });
         let grants = Grants {
@@ -196,7 +212,12 @@ impl Job {
         if let Err(error) = &outcome
             && error.is::<PoolConcurrencyLimitError>()
         {
+            // An instance that began before the pool was empty may have run a start function.
+            let bill = settle(&store, &limits, &clock);
             unbilled.armed = false;
+            if bill.fuel > 0 {
+                unbilled.meter.add(&bill, true);
+            }
             return Ran::NoInstance;
         }
         let outcome = match outcome {
@@ -291,14 +312,21 @@ async fn call(
 /// Runs a call up to its deadline, and turns a panic of a host function into an error. The epoch callback stops a guest
 /// that spins; the timer here stops one that waits.
 async fn within(clock: &CallClock, call: impl Future<Output = wasmtime::Result<Answer>>) -> wasmtime::Result<Answer> {
+    if clock.is_cancelled() {
+        return Err(Interrupted::Cancelled.into());
+    }
     if clock.is_late() {
         return Err(Interrupted::Deadline.into());
     }
     let deadline = tokio::time::Instant::from_std(clock.deadline());
-    match tokio::time::timeout_at(deadline, AssertUnwindSafe(call).catch_unwind()).await {
-        Ok(Ok(outcome)) => outcome,
-        Ok(Err(_panic)) => Err(HostPanicked.into()),
-        Err(_elapsed) => Err(Interrupted::Deadline.into()),
+    tokio::select! {
+        biased;
+        outcome = AssertUnwindSafe(call).catch_unwind() => match outcome {
+            Ok(outcome) => outcome,
+            Err(_panic) => Err(HostPanicked.into()),
+        },
+        () = clock.cancelled() => Err(Interrupted::Cancelled.into()),
+        () = tokio::time::sleep_until(deadline) => Err(Interrupted::Deadline.into()),
     }
 }
 

@@ -6,11 +6,12 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 use insula_host_api::Configuration;
-use insula_store::{AgentName, Catalog, CatalogError, Limits, Quota, Stores, TenantStore, VersionRecord};
-use insula_tenancy::{TenantId, TenantScope};
-use parking_lot::RwLock;
+use insula_store::{AgentName, Catalog, CatalogError, Digest, Limits, Quota, Stores, TenantStore};
+use insula_tenancy::{TenantId, TenantScope, VersionId};
+use parking_lot::{Mutex, RwLock};
 
 use crate::admission::TenantSlots;
 use crate::logs::Logs;
@@ -41,14 +42,39 @@ pub(crate) struct TenantEntry {
     changing: tokio::sync::Mutex<()>,
     /// Held by an upload from its scan to its end: one tenant's uploads go one by one.
     pub(crate) uploading: tokio::sync::Mutex<()>,
+    /// Held while a component is compiled again for a new engine.
+    pub(crate) recompiling: tokio::sync::Mutex<()>,
+    /// Agents whose last change was dropped before it was done, and when: the catalog may still commit it, so that for a
+    /// while what is active is read there each time.
+    unsettled: Mutex<HashMap<AgentName, Instant>>,
+}
+
+/// Longer than the catalog ever takes.
+const UNSETTLED: Duration = Duration::from_secs(30);
+
+/// A change that is on its way. Dropped before it is done, it leaves its agent unsettled.
+struct Changing<'a> {
+    entry: &'a TenantEntry,
+    name: &'a AgentName,
+    done: bool,
+}
+
+impl Drop for Changing<'_> {
+    fn drop(&mut self) {
+        if !self.done {
+            self.entry.unsettled.lock().insert(self.name.clone(), Instant::now());
+            self.entry.agents.write().remove(self.name);
+        }
+    }
 }
 
 /// An agent's active version, as calls need it.
 #[derive(Debug)]
 pub(crate) struct ActiveAgent {
     pub(crate) name: AgentName,
-    pub(crate) version: VersionRecord,
+    pub(crate) version: VersionId,
     pub(crate) version_text: String,
+    pub(crate) digest: Digest,
     pub(crate) configuration: Arc<Configuration>,
     pub(crate) meter: Arc<Meter>,
 }
@@ -139,8 +165,13 @@ impl Tenants {
         F: Future<Output = Result<T, CatalogError>>,
     {
         let _changing = entry.changing.lock().await;
-        let done = act.await?;
+        let mut changing = Changing { entry, name, done: false };
+        let outcome = act.await;
+        changing.done = true;
+        drop(changing);
+        entry.unsettled.lock().remove(name);
         entry.agents.write().remove(name);
+        let done = outcome?;
         match self.read_active(scope, entry, name).await {
             Ok(_) | Err(CatalogError::NotFound) => Ok(done),
             // The act is done and the old version is out of the way: the next call reads again.
@@ -166,11 +197,14 @@ impl Tenants {
         let active = Arc::new(ActiveAgent {
             name: name.clone(),
             version_text: version.id.to_string(),
+            version: version.id,
+            digest: version.digest,
             meter: Meter::new(entry.id, agent.id, version.id, &self.book),
             configuration: Arc::new(configuration),
-            version,
         });
-        entry.agents.write().insert(name.clone(), Arc::clone(&active));
+        if !entry.is_unsettled(name) {
+            entry.agents.write().insert(name.clone(), Arc::clone(&active));
+        }
         Ok(active)
     }
 }
@@ -187,7 +221,15 @@ impl TenantEntry {
             agents: RwLock::default(),
             changing: tokio::sync::Mutex::default(),
             uploading: tokio::sync::Mutex::default(),
+            recompiling: tokio::sync::Mutex::default(),
+            unsettled: Mutex::default(),
         }
+    }
+
+    fn is_unsettled(&self, name: &AgentName) -> bool {
+        let mut unsettled = self.unsettled.lock();
+        unsettled.retain(|_, since| since.elapsed() < UNSETTLED);
+        unsettled.contains_key(name)
     }
 
     /// The tenant's limits as they stand.

@@ -100,7 +100,18 @@ impl UsageBook {
     /// # Errors
     ///
     /// When the catalog refuses; nothing is lost then, and the next batch has it.
-    pub(crate) async fn flush(&self, catalog: &Catalog, by: &Maintenance) -> Result<(), CatalogError> {
+    ///
+    /// In a task of its own: were the caller to go away in the middle, the batch would be lost with it.
+    pub(crate) async fn flush(self: &Arc<Self>, catalog: &Arc<Catalog>, by: &Maintenance) -> Result<(), CatalogError> {
+        let (book, catalog, by) = (Arc::clone(self), Arc::clone(catalog), by.clone());
+        let flush = tokio::spawn(async move { book.write(&catalog, &by).await });
+        flush.await.unwrap_or_else(|failed| {
+            tracing::error!(%failed, "usage was not written");
+            Ok(())
+        })
+    }
+
+    async fn write(&self, catalog: &Catalog, by: &Maintenance) -> Result<(), CatalogError> {
         let _writing = self.writing.lock().await;
         let dirty = std::mem::take(&mut *self.dirty.lock());
         let batch: Vec<(Arc<Meter>, UsageRow)> = dirty

@@ -399,3 +399,13 @@ fn padded(component: &[u8], more: usize) -> Vec<u8> {
     padded.resize(padded.len() + more, b'x');
     padded
 }
+
+#[test]
+fn elements_that_the_host_would_hold_for_each_instance_are_bounded() {
+    let host = Host::shared();
+    let settled = Settled::on(host, &json!({}));
+    let items = "(ref.null func) ".repeat(10_000);
+    let greedy = agents::edited(&format!("(elem funcref {items})"), "");
+    assert_refused(&settled.tenant.upload("steady", &greedy), 422, "component-too-complex");
+    settled.assert_unchanged(host);
+}

@@ -3,7 +3,10 @@
 //! Compile-time denial of service is no bug of wasmtime's, by its security policy; what a component may hold is ours to
 //! bound. Whether it is valid is the compiler's to say, in its own process.
 
-use wasmparser::{Chunk, ComponentExternalKind, Encoding, Parser, Payload, WasmFeatures};
+use wasmparser::{
+    Chunk, ComponentExternalKind, ElementItems, ElementKind, ElementSectionReader, Encoding, Parser, Payload,
+    WasmFeatures,
+};
 
 use crate::deploy_error::DeployError;
 use crate::engine::{ImportStatus, import_status};
@@ -21,6 +24,10 @@ const FUNCTIONS: u64 = 200_000;
 const BODY_BYTES: u64 = 2 << 20;
 /// Data and element segments.
 const SEGMENTS: u64 = 100_000;
+/// Elements of passive segments, 16 bytes each on the host for every instance of their module.
+const PASSIVE_ELEMENTS: u64 = 4_096;
+/// All names of imports and exports together, in bytes.
+const NAME_BYTES: u64 = 64 << 10;
 /// Types, of modules and components.
 const TYPES: u64 = 100_000;
 /// Memories with something in them at the start.
@@ -33,6 +40,8 @@ struct Counts {
     modules: u64,
     functions: u64,
     segments: u64,
+    passive_elements: u64,
+    name_bytes: u64,
     types: u64,
     memories: u64,
     memory_bytes: u64,
@@ -116,7 +125,7 @@ fn count(
             within("functions", counts.functions, FUNCTIONS)
         }
         Payload::DataSection(section) => segments(counts, section.count()),
-        Payload::ElementSection(section) => segments(counts, section.count()),
+        Payload::ElementSection(section) => elements(counts, section),
         Payload::TypeSection(section) => types(counts, section.count()),
         Payload::ComponentTypeSection(section) => types(counts, section.count()),
         Payload::CoreTypeSection(section) => types(counts, section.count()),
@@ -130,7 +139,7 @@ fn count(
         }
         Payload::ComponentImportSection(section) if top => {
             for import in section.clone() {
-                imports.push(import.map_err(|error| malformed(&error))?.name.name.to_owned());
+                imports.push(name(counts, import.map_err(|error| malformed(&error))?.name.name)?);
             }
             within("imports", imports.len() as u64, TYPES)
         }
@@ -138,13 +147,35 @@ fn count(
             for export in section.clone() {
                 let export = export.map_err(|error| malformed(&error))?;
                 if matches!(export.kind, ComponentExternalKind::Instance | ComponentExternalKind::Func) {
-                    exports.push(export.name.name.to_owned());
+                    exports.push(name(counts, export.name.name)?);
                 }
             }
             within("exports", exports.len() as u64, TYPES)
         }
         _ => Ok(()),
     }
+}
+
+/// Each instance of a module keeps its passive elements in the host's memory, where no limit of a call sees them.
+fn elements(counts: &mut Counts, section: &ElementSectionReader<'_>) -> Result<(), DeployError> {
+    segments(counts, section.count())?;
+    for element in section.clone() {
+        let element = element.map_err(|error| malformed(&error))?;
+        if matches!(element.kind, ElementKind::Passive) {
+            counts.passive_elements += match element.items {
+                ElementItems::Functions(items) => u64::from(items.count()),
+                ElementItems::Expressions(_, items) => u64::from(items.count()),
+            };
+        }
+    }
+    within("passive table elements", counts.passive_elements, PASSIVE_ELEMENTS)
+}
+
+/// The report repeats names: they are kept short, all together.
+fn name(counts: &mut Counts, name: &str) -> Result<String, DeployError> {
+    counts.name_bytes += name.len() as u64;
+    within("bytes in the names of imports and exports", counts.name_bytes, NAME_BYTES)?;
+    Ok(name.to_owned())
 }
 
 fn segments(counts: &mut Counts, more: u32) -> Result<(), DeployError> {
@@ -230,6 +261,28 @@ mod tests {
         let bytes = component(r#"(component (import "evil:thing/door@1.0.0" (instance)))"#);
         let Err(DeployError::UnknownImports { names }) = scan(&bytes) else { panic!("it was let in") };
         assert_eq!(names, ["evil:thing/door@1.0.0"]);
+    }
+
+    #[test]
+    fn passive_elements_are_counted_over_all_segments() {
+        let items = "(ref.null func) ".repeat(1_000);
+        let module = format!("(core module (elem func) {})", format!("(elem funcref {items})").repeat(5));
+        let Err(DeployError::TooComplex { what, found, .. }) = scan(&component(&format!("(component {module})")))
+        else {
+            panic!("it was let in")
+        };
+        assert_eq!((what, found), ("passive table elements", 5_000));
+    }
+
+    #[test]
+    fn names_are_bounded_together() {
+        let exports: String =
+            (0..10).map(|number| format!(r#"(export "{}{number}" (func 0))"#, "x".repeat(8_000))).collect();
+        let text = format!(
+            r#"(component (core module $m (func (export "f"))) (core instance $i (instantiate $m))
+               (func (canon lift (core func $i "f"))) {exports})"#
+        );
+        assert!(matches!(scan(&component(&text)), Err(DeployError::TooComplex { found: 64_000.., .. })));
     }
 
     #[test]

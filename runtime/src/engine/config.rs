@@ -35,9 +35,10 @@ pub(crate) fn runtime(settings: &EngineSettings) -> wasmtime::Result<Engine> {
     let instances = settings.instances;
     pool.total_component_instances(instances)
         .total_stacks(instances)
-        .total_core_instances(instances.saturating_mul(8))
-        .total_memories(instances.saturating_mul(2))
-        .total_tables(instances.saturating_mul(4))
+        // As many as every instance may have: fewer, and one tenant's components could take all of them.
+        .total_core_instances(instances.saturating_mul(CORE_INSTANCES_PER_COMPONENT))
+        .total_memories(instances.saturating_mul(MEMORIES_PER_COMPONENT))
+        .total_tables(instances.saturating_mul(TABLES_PER_COMPONENT))
         .total_gc_heaps(1)
         .max_core_instances_per_component(CORE_INSTANCES_PER_COMPONENT)
         .max_memories_per_component(MEMORIES_PER_COMPONENT)

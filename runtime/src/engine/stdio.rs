@@ -11,7 +11,7 @@ use bytes::Bytes;
 use insula_host_api::{Level, LogMeter, LogSink, MESSAGE_LIMIT, Source, clean_message};
 use tokio::io::AsyncWrite;
 use wasmtime_wasi::cli::{IsTerminal, StdoutStream};
-use wasmtime_wasi::p2::{OutputStream, Pollable, StreamResult};
+use wasmtime_wasi::p2::{OutputStream, Pollable, StreamError, StreamResult};
 
 /// What a guest may write at once, in bytes.
 const PERMIT: usize = 4 << 10;
@@ -86,6 +86,9 @@ impl StdoutStream for Output {
 
 impl OutputStream for Output {
     fn write(&mut self, bytes: Bytes) -> StreamResult<()> {
+        if bytes.len() > PERMIT {
+            return Err(StreamError::trap("more was written than `check-write` permits"));
+        }
         self.take(&bytes);
         Ok(())
     }

@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::time::{ClockId, clock_gettime};
+use tokio::sync::Notify;
 
 thread_local! {
     /// When the slice that runs on this thread began, in the thread's processor time.
@@ -26,6 +27,7 @@ pub(crate) struct CallClock {
     /// Nanoseconds of the slices that have ended.
     cpu: AtomicU64,
     cancelled: AtomicBool,
+    cancellation: Notify,
 }
 
 impl CallClock {
@@ -38,6 +40,7 @@ impl CallClock {
             cpu_limit,
             cpu: AtomicU64::new(0),
             cancelled: AtomicBool::new(false),
+            cancellation: Notify::new(),
         }
     }
 
@@ -80,6 +83,12 @@ impl CallClock {
     /// Nobody waits for the answer any more.
     pub(crate) fn cancel(&self) {
         self.cancelled.store(true, Ordering::Relaxed);
+        self.cancellation.notify_one();
+    }
+
+    /// Waits until nobody waits for the answer any more. One waiter.
+    pub(crate) async fn cancelled(&self) {
+        self.cancellation.notified().await;
     }
 
     pub(crate) fn is_cancelled(&self) -> bool {

@@ -25,6 +25,8 @@ struct Tenant<T> {
     /// Nanoseconds of processor time over weight.
     virtual_time: u64,
     items: VecDeque<T>,
+    /// Slices that run now and are yet to be charged.
+    running: usize,
 }
 
 impl<K: Copy + Eq + Hash + Ord, T> FairQueue<K, T> {
@@ -40,7 +42,11 @@ impl<K: Copy + Eq + Hash + Ord, T> FairQueue<K, T> {
     /// Puts an item at the end of its tenant's queue.
     pub(crate) fn push(&mut self, key: K, item: T) {
         let floor = self.floor;
-        let tenant = self.tenants.entry(key).or_insert_with(|| Tenant { virtual_time: floor, items: VecDeque::new() });
+        let tenant = self.tenants.entry(key).or_insert_with(|| Tenant {
+            virtual_time: floor,
+            items: VecDeque::new(),
+            running: 0,
+        });
         if tenant.items.is_empty() {
             tenant.virtual_time = tenant.virtual_time.max(floor);
             self.ready.insert((tenant.virtual_time, key));
@@ -55,6 +61,7 @@ impl<K: Copy + Eq + Hash + Ord, T> FairQueue<K, T> {
         self.floor = self.floor.max(virtual_time);
         let tenant = self.tenants.get_mut(&key)?;
         let item = tenant.items.pop_front()?;
+        tenant.running += 1;
         if !tenant.items.is_empty() {
             self.ready.insert((virtual_time, key));
         }
@@ -67,6 +74,7 @@ impl<K: Copy + Eq + Hash + Ord, T> FairQueue<K, T> {
         let Some(tenant) = self.tenants.get_mut(&key) else {
             return;
         };
+        tenant.running = tenant.running.saturating_sub(1);
         let before = tenant.virtual_time;
         tenant.virtual_time = before.saturating_add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX));
         if !tenant.items.is_empty() {
@@ -75,7 +83,8 @@ impl<K: Copy + Eq + Hash + Ord, T> FairQueue<K, T> {
         } else if self.tenants.len() > KEPT {
             // A tenant at or below the floor would start at the floor again: nothing is forgotten with it.
             let floor = self.floor;
-            self.tenants.retain(|_, tenant| !tenant.items.is_empty() || tenant.virtual_time > floor);
+            self.tenants
+                .retain(|_, tenant| !tenant.items.is_empty() || tenant.running > 0 || tenant.virtual_time > floor);
         }
     }
 }

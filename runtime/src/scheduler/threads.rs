@@ -53,10 +53,10 @@ struct State {
     idle: usize,
 }
 
-/// A call on its way: its answer, once awaited. Dropped, it cancels the call.
+/// A call on its way: its answer, once awaited. Dropped, it cancels the call, which still ends by itself and is billed.
 #[derive(Debug)]
 pub(crate) struct CallTask<T> {
-    task: Task<T, Meta>,
+    task: Option<Task<T, Meta>>,
     clock: Arc<CallClock>,
 }
 
@@ -116,7 +116,7 @@ impl SchedulerHandle {
         let schedule = move |runnable: Runnable<Meta>| shared.push(runnable);
         let (runnable, task) = Builder::new().metadata(meta).propagate_panic(true).spawn(move |_| call, schedule);
         runnable.schedule();
-        CallTask { task, clock }
+        CallTask { task: Some(task), clock }
     }
 
     /// Whether anyone waits for a thread.
@@ -182,13 +182,20 @@ impl<T> Future for CallTask<T> {
     type Output = T;
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
-        Pin::new(&mut self.task).poll(context)
+        match &mut self.task {
+            Some(task) => Pin::new(task).poll(context),
+            None => Poll::Pending,
+        }
     }
 }
 
-/// A guest that spins is told at its next tick; one that waits is dropped at once. `async_task` drops the future.
+/// A guest that spins is told at its next tick, and one that waits is woken. Either way the call's own future runs to its
+/// end, so that what was used until then is settled.
 impl<T> Drop for CallTask<T> {
     fn drop(&mut self) {
         self.clock.cancel();
+        if let Some(task) = self.task.take() {
+            task.detach();
+        }
     }
 }
