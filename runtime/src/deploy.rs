@@ -6,7 +6,7 @@
 use std::io::{Read as _, Seek as _};
 use std::sync::Arc;
 
-use insula_store::{AgentName, AgentRecord, Digest, NewVersion, ShelfError, Staging, VersionRecord};
+use insula_store::{AgentName, AgentRecord, CatalogError, Digest, NewVersion, ShelfError, Staging, VersionRecord};
 use insula_tenancy::{Deploy, Permit};
 
 use crate::compile::scan;
@@ -77,6 +77,8 @@ impl Inner {
     ) -> Result<Deployed, DeployError> {
         let entry = self.tenants.entry(permit).await?;
         let _uploading = entry.uploading.lock().await;
+        self.sweep(permit, &entry).await;
+        let change = entry.sweeping.begin();
         let (upload, bytes, mut report) = blocking(move || {
             let mut bytes = Vec::with_capacity(usize::try_from(upload.length()).unwrap_or(0));
             let mut reader = upload.staging.reader()?;
@@ -95,11 +97,17 @@ impl Inner {
             Err(failed) => Err(failed),
         };
         match done {
-            Ok(deployed) => Ok(deployed),
+            Ok(deployed) => {
+                change.finish();
+                Ok(deployed)
+            }
+            // Whether it was entered is not known: the files stay until the shelf is swept.
+            Err((error @ DeployError::Catalog(CatalogError::Failed { .. }), _)) => Err(error),
             Err((error, was_known)) => {
                 if !was_known {
                     self.discard(&entry, &[digest]).await;
                 }
+                change.finish();
                 Err(error)
             }
         }

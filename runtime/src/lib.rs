@@ -28,6 +28,7 @@ mod respond;
 mod runtime;
 mod scheduler;
 mod settings;
+mod sweep;
 mod tenants;
 mod usage;
 

@@ -266,8 +266,11 @@ impl Runtime {
         let entry = self.0.tenants.entry(permit).await?;
         // So that an upload of the same component does not find its files taken away from under it.
         let _uploading = entry.uploading.lock().await;
+        self.0.sweep(permit, &entry).await;
+        let change = entry.sweeping.begin();
         let unused = self.0.tenants.change(permit, &entry, name, self.0.catalog.delete_agent(permit, name)).await?;
         self.0.discard(&entry, &unused).await;
+        change.finish();
         Ok(())
     }
 

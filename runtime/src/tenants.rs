@@ -15,6 +15,7 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::admission::TenantSlots;
 use crate::logs::Logs;
+use crate::sweep::Sweeping;
 use crate::usage::{Meter, UsageBook};
 
 /// The tenants that have called since the host started.
@@ -42,6 +43,7 @@ pub(crate) struct TenantEntry {
     changing: tokio::sync::Mutex<()>,
     /// Held by an upload from its scan to its end: one tenant's uploads go one by one.
     pub(crate) uploading: tokio::sync::Mutex<()>,
+    pub(crate) sweeping: Sweeping,
     /// Held while a component is compiled again for a new engine.
     pub(crate) recompiling: tokio::sync::Mutex<()>,
     /// Agents whose last change was dropped before it was done, and when: the catalog may still commit it, so that for a
@@ -221,6 +223,7 @@ impl TenantEntry {
             agents: RwLock::default(),
             changing: tokio::sync::Mutex::default(),
             uploading: tokio::sync::Mutex::default(),
+            sweeping: Sweeping::new(),
             recompiling: tokio::sync::Mutex::default(),
             unsettled: Mutex::default(),
         }

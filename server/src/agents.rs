@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use utoipa::{IntoParams, ToSchema};
 
+use crate::answer;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::body::{BodyError, BodyReader};
@@ -160,9 +161,11 @@ impl From<Deployed> for DeployedView {
 /// Lists the tenant's agents.
 #[utoipa::path(get, path = "/v1/agents", tag = "agents", operation_id = "list_agents",
     responses((status = 200, description = "The agents", body = Agents)))]
-pub(crate) async fn list(State(app): State<App>, Caller(scope): Caller) -> Result<Json<Agents>, Problem> {
+pub(crate) async fn list(State(app): State<App>, Caller(scope): Caller) -> Result<Response, Problem> {
+    let _turn = app.turns.take(scope.tenant()).await?;
     let agents = app.runtime.agents(&scope).await?;
-    Ok(Json(Agents { agents: agents.into_iter().map(AgentView::in_list).collect() }))
+    let agents = Agents { agents: agents.into_iter().map(AgentView::in_list).collect() };
+    answer::json(&app, &scope, &agents)
 }
 
 /// Shows one agent.
@@ -173,8 +176,9 @@ pub(crate) async fn show(
     State(app): State<App>,
     Caller(scope): Caller,
     AgentPath(agent): AgentPath,
-) -> Result<Json<AgentView>, Problem> {
-    Ok(Json(app.runtime.agent(&scope, &agent).await?.into()))
+) -> Result<Response, Problem> {
+    let _turn = app.turns.take(scope.tenant()).await?;
+    answer::json(&app, &scope, &AgentView::from(app.runtime.agent(&scope, &agent).await?))
 }
 
 /// Uploads a component: it is checked, compiled, stored and activated. Needs `deploy`.
@@ -214,6 +218,7 @@ pub(crate) async fn delete(
     AgentPath(agent): AgentPath,
 ) -> Result<StatusCode, Problem> {
     let permit = scope.permit::<Deploy>()?;
+    let _turn = app.turns.take(scope.tenant()).await?;
     app.runtime.delete_agent(&permit, &agent).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::ServerSettings;
 use crate::body::BodyRules;
 use crate::memory::Ledger;
+use crate::turns::Turns;
 
 /// The state of the router. Clones share it.
 #[derive(Clone)]
@@ -29,6 +30,8 @@ pub(crate) struct Shared {
     pub(crate) ledger: Ledger,
     /// Who holds how much of the disk in uploads that are not deployed yet.
     pub(crate) uploads: Ledger,
+    /// Whose reads are at work.
+    pub(crate) turns: Turns,
     /// Cancelled when the server begins to stop: endless answers end.
     pub(crate) stopping: CancellationToken,
 }
@@ -42,6 +45,7 @@ impl App {
             upload: rules(settings.upload_deadline),
             ledger: Ledger::new(settings.body_memory_bytes),
             uploads: Ledger::new(settings.upload_disk_bytes),
+            turns: Turns::default(),
             stopping,
         }))
     }

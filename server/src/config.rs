@@ -4,8 +4,10 @@ use std::collections::BTreeMap;
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
 use insula_tenancy::Deploy;
 
+use crate::answer;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::input::{AgentPath, Document};
@@ -22,9 +24,10 @@ pub(crate) async fn show(
     State(app): State<App>,
     Caller(scope): Caller,
     AgentPath(agent): AgentPath,
-) -> Result<Json<Configuration>, Problem> {
+) -> Result<Response, Problem> {
     let permit = scope.permit::<Deploy>()?;
-    Ok(Json(app.runtime.configuration(&permit, &agent).await?))
+    let _turn = app.turns.take(scope.tenant()).await?;
+    answer::json(&app, &scope, &app.runtime.configuration(&permit, &agent).await?)
 }
 
 /// Sets an agent's configuration, whole. Calls that begin after the answer read it. Needs `deploy`.
@@ -39,6 +42,7 @@ pub(crate) async fn set(
     Document(configuration): Document<Configuration>,
 ) -> Result<Json<Configuration>, Problem> {
     let permit = scope.permit::<Deploy>()?;
+    let _turn = app.turns.take(scope.tenant()).await?;
     app.runtime.set_configuration(&permit, &agent, configuration.clone()).await?;
     Ok(Json(configuration))
 }

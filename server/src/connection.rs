@@ -3,6 +3,7 @@
 //! Everything of a connection hangs on one future. Dropping it drops the handlers in flight, and they their calls.
 
 mod entry;
+mod stream;
 
 use std::future::{Future, poll_fn};
 use std::pin::pin;
@@ -20,6 +21,7 @@ use tokio_util::sync::WaitForCancellationFuture;
 use tokio_util::task::TaskTracker;
 
 use self::entry::Entry;
+use self::stream::Stream;
 use crate::activity::{Activity, Patience, Verdict};
 use crate::socket::Socket;
 use crate::stop::{Phase, Stop};
@@ -47,20 +49,23 @@ pub(crate) struct House {
 
 /// Runs the requests of HTTP/2 connections as tasks that draining waits for. They end with their connection.
 #[derive(Clone)]
-pub(crate) struct Spawner(TaskTracker);
+pub(crate) struct Spawner {
+    tasks: TaskTracker,
+    stall: Duration,
+}
 
 impl<F> Executor<F> for Spawner
 where
     F: Future<Output: Send> + Send + 'static,
 {
     fn execute(&self, future: F) {
-        self.0.spawn(future);
+        self.tasks.spawn(Stream::new(future, self.stall));
     }
 }
 
 impl House {
     pub(crate) fn new(router: Router, patience: Patience, stop: Stop, tasks: TaskTracker) -> Self {
-        let builder = Arc::new(builder(Spawner(tasks.clone())));
+        let builder = Arc::new(builder(Spawner { tasks: tasks.clone(), stall: patience.stall }));
         Self { router, patience, stop, tasks, builder }
     }
 }

@@ -8,13 +8,14 @@
 //! - **T6** absent and foreign are the same 404. **T7** every response is stamped with its tenant's id and its own.
 //! - **B1** connections, heads, bodies, answers and idleness are bounded; see [`ServerSettings`].
 //! - **B3** a client that goes away drops its handler, and with it the call.
-//! - **R3** body memory is shared so that one tenant's flood sheds its own requests.
+//! - **R3** body memory and reads (`turns`) are shared so that one tenant's flood sheds its own requests.
 //! - **A1** nothing here reads the environment or prints.
 #![forbid(unsafe_code)]
 
 mod accept;
 mod activity;
 mod agents;
+mod answer;
 mod app;
 mod auth;
 mod body;
@@ -40,6 +41,7 @@ mod socket;
 mod stop;
 mod storage;
 mod tenants;
+mod turns;
 mod usage;
 mod versions;
 

@@ -1,7 +1,8 @@
 //! `/v1/logs`: the tenant's log, a page at a time or as it grows.
 //!
-//! A followed log is one JSON document a line. It ends when the server stops, when its key no longer opens the log, and
-//! after an hour: then a client asks again, `since` the last line that it saw (B1).
+//! A followed log is one JSON document a line. It ends when the server stops, when its key no longer opens the log, when
+//! the tenant has no room for more lines, and after an hour: then a client asks again, `since` the last line that it saw
+//! (B1).
 
 use std::convert::Infallible;
 use std::time::Duration;
@@ -19,6 +20,7 @@ use serde::{Deserialize, Serialize};
 use tokio::time::{Instant, sleep_until};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::answer;
 use crate::app::App;
 use crate::auth::{Caller, bearer};
 use crate::input::{Params, agent_name};
@@ -138,16 +140,11 @@ pub(crate) async fn read(
 fn one_page(app: &App, scope: &TenantScope, reader: &LogReader, query: &LogQuery) -> Result<Response, Problem> {
     let LogPage { lines, next, lost } = reader.page(query);
     let page = PageView { lines: lines.into_iter().map(LineView::from).collect(), next, lost };
-    let text = serde_json::to_vec(&page).map_err(|error| Problem::host_fault().because(&error))?;
-    let body = app.ledger.open(Some(scope.tenant())).keep(text);
-    Ok(respond(Body::from(body), "application/json"))
+    Ok(unstored(answer::json(app, scope, &page)?))
 }
 
-fn respond(body: Body, content_type: &'static str) -> Response {
-    let mut response = Response::new(body);
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+fn unstored(mut response: Response) -> Response {
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }
 
@@ -166,10 +163,14 @@ fn follow(
     let tenant = scope.tenant();
     let lines = stream::unfold((follower, hold), move |(mut follower, hold)| async move {
         let text = follower.next().await?;
-        let bytes = follower.app.ledger.open(Some(tenant)).keep(text);
-        Some((Ok::<Bytes, Infallible>(bytes), (follower, hold)))
+        let mut room = follower.app.ledger.open(Some(tenant));
+        // Without room the answer ends here, and the client goes on after the last line that it saw.
+        room.grow(text.len()).ok()?;
+        Some((Ok::<Bytes, Infallible>(room.keep(text)), (follower, hold)))
     });
-    Ok(respond(Body::from_stream(lines), "application/x-ndjson"))
+    let mut response = Response::new(Body::from_stream(lines));
+    response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static("application/x-ndjson"));
+    Ok(unstored(response))
 }
 
 /// Someone who follows a log.

@@ -5,15 +5,19 @@ use std::time::Duration;
 
 use http::StatusCode;
 use insula_runtime::storage::{InvalidName, StorageError};
-use insula_runtime::{CallFailure, CatalogError, ControlError, DeployError, InvalidLimit, InvokeError};
+use insula_runtime::{AgentError, CallFailure, CatalogError, ControlError, DeployError, InvalidLimit, InvokeError};
 use insula_tenancy::{Denied, Forbidden, InvalidCredential, LookupFailed};
 
 use crate::body::BodyError;
 use crate::memory::NoRoom;
 use crate::problem::Problem;
 use crate::tenants::HoldingsView;
+use crate::turns::{AT_ONCE, NoTurn};
 
 const PAUSE: Duration = Duration::from_secs(1);
+/// The most bytes of what an agent says about a failure, and of its code for it. The rest is left out.
+const MESSAGE_BYTES: usize = 8 << 10;
+const CODE_BYTES: usize = 128;
 
 impl From<InvalidCredential> for Problem {
     fn from(error: InvalidCredential) -> Self {
@@ -48,6 +52,14 @@ impl From<Forbidden> for Problem {
 impl From<NoRoom> for Problem {
     fn from(error: NoRoom) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, "host-busy", error.to_string()).retry_after(PAUSE)
+    }
+}
+
+impl From<NoTurn> for Problem {
+    fn from(error: NoTurn) -> Self {
+        Self::new(StatusCode::TOO_MANY_REQUESTS, "tenant-busy", error.to_string())
+            .with("limit", AT_ONCE)
+            .retry_after(PAUSE)
     }
 }
 
@@ -164,17 +176,14 @@ impl From<InvokeError> for Problem {
 
 impl From<CallFailure> for Problem {
     fn from(failure: CallFailure) -> Self {
-        let (code, detail) = (failure.code(), failure.to_string());
+        let code = failure.code();
+        let failure = match failure {
+            CallFailure::Agent(error) => return agent_problem(code, error),
+            other => other,
+        };
+        let detail = cut(failure.to_string(), MESSAGE_BYTES);
         let limited = |status: StatusCode, limit: u64| Self::new(status, code, detail.clone()).with("limit", limit);
         match failure {
-            CallFailure::Agent(error) => {
-                let status = agent_status(&error.code);
-                let problem = Self::new(status, code, error.message).with("agent-code", error.code);
-                match error.retry_after_ms {
-                    Some(after) => problem.retry_after(Duration::from_millis(after)),
-                    None => problem,
-                }
-            }
             CallFailure::FuelExhausted { limit } | CallFailure::HostCallsExhausted { limit } => {
                 limited(StatusCode::LOOP_DETECTED, limit)
             }
@@ -191,6 +200,26 @@ impl From<CallFailure> for Problem {
             _ => Self::new(StatusCode::INTERNAL_SERVER_ERROR, code, detail),
         }
     }
+}
+
+/// An agent's own error, as far as there is room for it: it can be as large as an answer.
+fn agent_problem(code: &'static str, error: AgentError) -> Problem {
+    let status = agent_status(&error.code);
+    let message = cut(error.message, MESSAGE_BYTES);
+    let problem = Problem::new(status, code, message).with("agent-code", cut(error.code, CODE_BYTES));
+    match error.retry_after_ms {
+        Some(after) => problem.retry_after(Duration::from_millis(after)),
+        None => problem,
+    }
+}
+
+/// The beginning of a text, of at most so many bytes.
+fn cut(mut text: String, limit: usize) -> String {
+    if text.len() > limit {
+        text.truncate(text.floor_char_boundary(limit));
+        text.shrink_to_fit();
+    }
+    text
 }
 
 /// The status of an agent's own error, by its code.

@@ -5,6 +5,8 @@
 
 mod condition;
 
+use std::sync::Arc;
+
 use axum::Json;
 use axum::body::Body;
 use axum::extract::{FromRequestParts, Request, State};
@@ -12,16 +14,20 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, ETAG, X_CONTENT_TYPE_OPTIONS};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode};
-use insula_runtime::storage::{BucketName, Change, EntryKey, Expectation, Precondition, Selection, Storage, Write};
+use insula_runtime::storage::{
+    Answer, BucketName, Change, EntryKey, Expectation, Precondition, Selection, Storage, StorageError, Write,
+};
 use insula_tenancy::Manage;
 use serde::{Deserialize, Serialize};
 use utoipa::{IntoParams, ToSchema};
 
+use crate::answer;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::body::{BodyError, BodyReader};
 use crate::input::{Params, segments};
 use crate::problem::Problem;
+use crate::turns::Turn;
 
 /// Entries of a page, unless told otherwise.
 const PAGE: u32 = 100;
@@ -106,17 +112,18 @@ pub(crate) async fn list(
     Caller(scope): Caller,
     BucketPath(bucket): BucketPath,
     Params(params): Params<ListParams>,
-) -> Result<Json<EntriesView>, Problem> {
+) -> Result<Response, Problem> {
     let permit = scope.permit::<Manage>()?;
     if !(1..=1_000).contains(&params.limit) {
-        return Err(insula_runtime::storage::StorageError::InvalidLimit(params.limit).into());
+        return Err(StorageError::InvalidLimit(params.limit).into());
     }
     let ListParams { prefix, after, limit } = params;
     let selection = Selection { prefix, after, reverse: false, values: false, limit };
+    let turn = app.turns.take(scope.tenant()).await?;
     let storage = app.runtime.storage(&permit).await?;
-    let page = storage.list(&bucket, selection).wait().await?;
+    let (page, _turn) = reading(storage, turn, move |storage| storage.list(&bucket, selection)).await?;
     let entries = page.entries.into_iter().map(|entry| EntryView { key: entry.key, version: entry.version });
-    Ok(Json(EntriesView { entries: entries.collect(), next: page.next }))
+    answer::json(&app, &scope, &EntriesView { entries: entries.collect(), next: page.next })
 }
 
 /// Reads a value. Needs `manage`.
@@ -130,9 +137,12 @@ pub(crate) async fn read(
     EntryPath { bucket, key }: EntryPath,
 ) -> Result<Response, Problem> {
     let permit = scope.permit::<Manage>()?;
+    let turn = app.turns.take(scope.tenant()).await?;
     let storage = app.runtime.storage(&permit).await?;
-    let entry = storage.get(&bucket, &key).wait().await?.ok_or_else(Problem::not_found)?;
-    let hold = app.ledger.open(Some(scope.tenant()));
+    let (entry, _turn) = reading(storage, turn, move |storage| storage.get(&bucket, &key)).await?;
+    let entry = entry.ok_or_else(Problem::not_found)?;
+    let mut hold = app.ledger.open(Some(scope.tenant()));
+    hold.grow(entry.value.len())?;
     let mut response = Response::new(Body::from(hold.keep(entry.value)));
     let headers = response.headers_mut();
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
@@ -174,7 +184,10 @@ pub(crate) async fn write(
     let existed = match &expect {
         Some(Expectation::Absent) => false,
         Some(_) => true,
-        None => exists(&*storage, &bucket, &key).await?,
+        None => {
+            let turn = app.turns.take(scope.tenant()).await?;
+            exists(Arc::clone(&storage), turn, &bucket, &key).await?
+        }
     };
     let version = change(&*storage, bucket, key, expect, Change::Put(value.into())).await?;
     let status = if existed { StatusCode::OK } else { StatusCode::CREATED };
@@ -215,6 +228,18 @@ fn refused(error: BodyError) -> Problem {
     }
 }
 
+/// Reads, on a thread that may wait for a disk: an open file answers on the spot, and may have to look through much of
+/// itself. Who reads has a turn, and keeps it for as long as it reads, also when nobody waits for the answer any more.
+async fn reading<T: Send + 'static>(
+    storage: Arc<dyn Storage>,
+    turn: Turn,
+    read: impl FnOnce(&dyn Storage) -> Answer<Result<T, StorageError>> + Send + 'static,
+) -> Result<(T, Turn), Problem> {
+    let task = tokio::task::spawn_blocking(move || (read(&*storage), turn));
+    let (answer, turn) = task.await.map_err(|failed| Problem::host_fault().because(&failed))?;
+    Ok((answer.wait().await?, turn))
+}
+
 async fn change(
     storage: &dyn Storage,
     bucket: BucketName,
@@ -231,9 +256,10 @@ async fn change(
 /// Whether a key has a value, without reading it: the first key with a prefix is the prefix itself, if it is there.
 ///
 /// Only the status of an unconditional write rests on it, so that a change in between does no harm.
-async fn exists(storage: &dyn Storage, bucket: &BucketName, key: &EntryKey) -> Result<bool, Problem> {
+async fn exists(storage: Arc<dyn Storage>, turn: Turn, bucket: &BucketName, key: &EntryKey) -> Result<bool, Problem> {
     let prefix = key.as_str().to_owned();
     let selection = Selection { prefix, after: None, reverse: false, values: false, limit: 1 };
-    let page = storage.list(bucket, selection).wait().await?;
+    let bucket = bucket.clone();
+    let (page, _turn) = reading(storage, turn, move |storage| storage.list(&bucket, selection)).await?;
     Ok(page.entries.first().is_some_and(|entry| entry.key == key.as_str()))
 }

@@ -1,12 +1,13 @@
 //! `/v1/usage`: what the tenant has used.
 
-use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
 use insula_runtime::UsageRow;
 use insula_tenancy::{AgentId, TenantId, VersionId};
 use serde::Serialize;
 use utoipa::ToSchema;
 
+use crate::answer;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::problem::Problem;
@@ -79,6 +80,7 @@ impl From<UsageRow> for UsageView {
 /// Shows what the tenant has used, up to now.
 #[utoipa::path(get, path = "/v1/usage", tag = "tenant", operation_id = "show_usage",
     responses((status = 200, description = "By agent, version and day", body = Usage)))]
-pub(crate) async fn show(State(app): State<App>, Caller(scope): Caller) -> Result<Json<Usage>, Problem> {
-    Ok(Json(app.runtime.usage(&scope).await?.into()))
+pub(crate) async fn show(State(app): State<App>, Caller(scope): Caller) -> Result<Response, Problem> {
+    let _turn = app.turns.take(scope.tenant()).await?;
+    answer::json(&app, &scope, &Usage::from(app.runtime.usage(&scope).await?))
 }

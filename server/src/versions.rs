@@ -2,11 +2,13 @@
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::Response;
 use insula_tenancy::Deploy;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::agents::{AgentView, VersionView};
+use crate::answer;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::input::{AgentPath, Document, name};
@@ -35,9 +37,11 @@ pub(crate) async fn list(
     State(app): State<App>,
     Caller(scope): Caller,
     AgentPath(agent): AgentPath,
-) -> Result<Json<Versions>, Problem> {
+) -> Result<Response, Problem> {
+    let _turn = app.turns.take(scope.tenant()).await?;
     let versions = app.runtime.versions(&scope, &agent).await?;
-    Ok(Json(Versions { versions: versions.into_iter().map(VersionView::from).collect() }))
+    let versions = Versions { versions: versions.into_iter().map(VersionView::from).collect() };
+    answer::json(&app, &scope, &versions)
 }
 
 /// Makes a version the one that answers. Calls in flight finish on the one they began with. Needs `deploy`.
@@ -53,6 +57,7 @@ pub(crate) async fn activate(
 ) -> Result<Json<AgentView>, Problem> {
     let permit = scope.permit::<Deploy>()?;
     let version = name(&activation.version)?;
+    let _turn = app.turns.take(scope.tenant()).await?;
     Ok(Json(app.runtime.activate(&permit, &agent, version).await?.into()))
 }
 
@@ -66,5 +71,6 @@ pub(crate) async fn rollback(
     AgentPath(agent): AgentPath,
 ) -> Result<Json<AgentView>, Problem> {
     let permit = scope.permit::<Deploy>()?;
+    let _turn = app.turns.take(scope.tenant()).await?;
     Ok(Json(app.runtime.rollback(&permit, &agent).await?.into()))
 }

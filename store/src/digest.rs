@@ -38,6 +38,19 @@ impl Digest {
     pub(crate) fn hex(&self) -> String {
         hex(&self.0)
     }
+
+    /// Reads what [`Digest::hex`] wrote.
+    pub(crate) fn from_hex(digits: &str) -> Result<Self, InvalidDigest> {
+        let (pairs, rest) = digits.as_bytes().as_chunks::<2>();
+        let mut bytes = [0_u8; 32];
+        if pairs.len() != bytes.len() || !rest.is_empty() {
+            return Err(InvalidDigest);
+        }
+        for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
+            *byte = (digit(*high)? << 4) | digit(*low)?;
+        }
+        Ok(Self(bytes))
+    }
 }
 
 /// Lower-case hexadecimal digits, two a byte.
@@ -63,16 +76,7 @@ impl FromStr for Digest {
 
     /// Reads the one written form: upper case is refused, so that one digest has one text.
     fn from_str(text: &str) -> Result<Self, InvalidDigest> {
-        let digits = text.strip_prefix(PREFIX).ok_or(InvalidDigest)?.as_bytes();
-        let (pairs, rest) = digits.as_chunks::<2>();
-        let mut bytes = [0_u8; 32];
-        if pairs.len() != bytes.len() || !rest.is_empty() {
-            return Err(InvalidDigest);
-        }
-        for (byte, [high, low]) in bytes.iter_mut().zip(pairs) {
-            *byte = (digit(*high)? << 4) | digit(*low)?;
-        }
-        Ok(Self(bytes))
+        Self::from_hex(text.strip_prefix(PREFIX).ok_or(InvalidDigest)?)
     }
 }
 

@@ -94,3 +94,21 @@ fn configuration_reaches_the_next_call() {
     assert!(tenant.probe(&get).to_string().contains("hello"));
     assert!(!neighbour.probe(&get).to_string().contains("hello"));
 }
+
+#[test]
+fn what_a_broken_upload_left_behind_is_swept_and_what_is_named_stays() {
+    let host = Host::start(insula_runtime::HostSettings::standard());
+    let (tenant, neighbour) = (host.tenant("swept"), host.tenant("neighbour"));
+    let shelf = |tenant: &Tenant| host.data.path().join("data/tenants").join(&tenant.id).join("components");
+    let orphan = format!("{}.wasm", "ab".repeat(32));
+    for tenant in [&tenant, &neighbour] {
+        std::fs::create_dir_all(shelf(tenant)).unwrap();
+        std::fs::write(shelf(tenant).join(&orphan), "half of a component").unwrap();
+    }
+    tenant.deploy("a", &numbered(1));
+    tenant.deploy("a", &numbered(2));
+    assert!(!shelf(&tenant).join(&orphan).exists());
+    assert_eq!(std::fs::read_dir(shelf(&tenant)).unwrap().count(), 2, "both versions' components are still there");
+    active(&tenant, "a");
+    assert!(shelf(&neighbour).join(&orphan).exists(), "one tenant's upload sweeps its own shelf");
+}

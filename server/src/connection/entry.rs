@@ -17,6 +17,7 @@ use hyper::body::Incoming;
 use hyper::service::Service;
 use pin_project_lite::pin_project;
 
+use super::stream;
 use crate::activity::{Activity, Ticket};
 
 /// The largest piece of an answer that is handed over at a time, in bytes: so that a client that takes none is noticed.
@@ -74,6 +75,7 @@ impl Future for EntryFuture {
                 response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
             }
             ticket.set_owed(true);
+            stream::set_owed(true);
         }
         Poll::Ready(Ok(response.map(|inner| Answer { inner, rest: Bytes::new(), ticket })))
     }
@@ -127,6 +129,7 @@ impl Answer {
     fn set_owed(&mut self, owed: bool) {
         if let Some(ticket) = &mut self.ticket {
             ticket.set_owed(owed);
+            stream::set_owed(owed);
         }
     }
 }

@@ -198,3 +198,45 @@ async fn a_refused_upload_can_read_its_refusal() {
     sending.await.unwrap();
     connection.serving.await.unwrap();
 }
+
+/// An HTTP/2 frame.
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap().to_be_bytes();
+    [&length[1..], &[kind, flags], &stream.to_be_bytes(), payload].concat()
+}
+
+/// The head of `GET path`, which ends its stream.
+fn get_frame(stream: u32, path: &str) -> Vec<u8> {
+    let mut head = vec![0x82, 0x86, 0x01, 1, b'x', 0x04, u8::try_from(path.len()).unwrap()];
+    head.extend_from_slice(path.as_bytes());
+    frame(1, 0x05, stream, &head)
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_untaken_answer_is_cut_off_also_while_another_stream_of_the_connection_runs() {
+    const RESET: u8 = 3;
+    const PING: u8 = 6;
+    // Answers have no room at the client until it makes some, which it never does.
+    const NO_WINDOW: [u8; 6] = [0, 4, 0, 0, 0, 0];
+    let mut connection = connect();
+    connection.send(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").await;
+    connection.send(&frame(4, 0, 0, &NO_WINDOW)).await;
+    connection.send(&get_frame(1, "/hang")).await;
+    connection.send(&get_frame(3, "/large")).await;
+    let cut_off = loop {
+        let mut head = [0; 9];
+        connection.client.read_exact(&mut head).await.unwrap();
+        let length = u32::from_be_bytes([0, head[0], head[1], head[2]]);
+        let mut payload = vec![0; usize::try_from(length).unwrap()];
+        connection.client.read_exact(&mut payload).await.unwrap();
+        match (head[3], head[4]) {
+            (RESET, _) => break head[8],
+            (PING, 0) => connection.send(&frame(PING, 1, 0, &payload)).await,
+            _ => {}
+        }
+    };
+    assert_eq!((cut_off, connection.began.elapsed().as_secs()), (3, 30));
+    sleep(Duration::from_secs(5)).await;
+    assert_eq!(connection.calls.load(Ordering::SeqCst), 1);
+    assert!(!connection.serving.is_finished());
+}

@@ -26,11 +26,12 @@ fn a_denied_credential_says_what_kind_of_no_it_is() {
 #[test]
 fn what_is_busy_says_when_to_try_again() {
     let retry_after = Duration::from_millis(200);
-    let cases: [(Problem, (u16, &str)); 6] = [
+    let cases: [(Problem, (u16, &str)); 7] = [
         (InvokeError::TenantBusy { limit: 64, retry_after }.into(), (429, "tenant-busy")),
         (InvokeError::HostBusy { retry_after }.into(), (503, "host-busy")),
         (InvokeError::ShuttingDown.into(), (503, "shutting-down")),
         (NoRoom.into(), (503, "host-busy")),
+        (NoTurn.into(), (429, "tenant-busy")),
         (DeployError::CompilersBusy { retry_after }.into(), (503, "compilers-busy")),
         (StorageError::Unavailable.into(), (503, "storage-unavailable")),
     ];
@@ -92,4 +93,15 @@ fn a_refused_upload_says_what_is_wrong_with_it() {
     for (error, expected) in cases {
         assert_eq!(shape(&error.into()), expected);
     }
+}
+
+#[test]
+fn what_an_agent_says_about_its_failure_is_cut_to_what_is_worth_sending() {
+    let error =
+        AgentError { code: "é".repeat(100), message: "x".to_owned() + &"é".repeat(1 << 20), retry_after_ms: None };
+    let problem = serde_json::to_value(Problem::from(CallFailure::Agent(error))).unwrap();
+    assert_eq!(problem["detail"].as_str().unwrap().len(), MESSAGE_BYTES - 1);
+    assert_eq!(problem["agent-code"].as_str().unwrap(), "é".repeat(CODE_BYTES / 2));
+    let problem = Problem::from(CallFailure::InvalidResponse { reason: "é".repeat(1 << 20) });
+    assert!(serde_json::to_vec(&problem).unwrap().len() < MESSAGE_BYTES + 1_000);
 }

@@ -410,3 +410,56 @@ async fn uploads_that_are_not_deployed_yet_take_no_more_of_the_disk_than_their_s
         assert_eq!(answer.shape(), (expected.0, expected.1.to_owned()), "{body}");
     }
 }
+
+#[tokio::test]
+async fn answers_ask_for_room_and_a_bystander_finds_some() {
+    let host = Host::open().await;
+    let (tenant, bystander) = (host.tenant("acme").await, host.tenant("bystander").await);
+    for one in [&tenant, &bystander] {
+        assert_eq!(host.send("PUT", "/v1/storage/b/k", &one.key, vec![b'v'; 600]).await.status, StatusCode::CREATED);
+    }
+    let settings = crate::ServerSettings {
+        body_memory_bytes: 2_000,
+        ..crate::ServerSettings::standard(std::net::SocketAddr::from(([127, 0, 0, 1], 0)))
+    };
+    let app = super::App::new(host.runtime.clone(), &settings, CancellationToken::new());
+    let router = super::both(app.clone());
+    let get = async |path: &str, key: &str| ask(&router, request("GET", path, key).body(Body::empty()).unwrap()).await;
+    // An answer that is not taken holds what it holds.
+    let untaken = request("GET", "/v1/storage/b/k", &tenant.key).body(Body::empty()).unwrap();
+    let untaken = router.clone().oneshot(untaken).await.unwrap();
+    assert_eq!(untaken.status(), StatusCode::OK);
+    assert_eq!(get("/v1/storage/b/k", &tenant.key).await.shape(), (503, "host-busy".to_owned()));
+    assert_eq!(get("/v1/storage/b/k", &bystander.key).await.status, StatusCode::OK);
+    let mut rest = app.ledger.open(Some(tenant.id.parse().unwrap()));
+    rest.grow(400).unwrap();
+    for path in ["/v1/agents", "/v1/usage", "/v1/storage/b", "/v1/logs"] {
+        assert_eq!(get(path, &tenant.key).await.shape(), (503, "host-busy".to_owned()), "{path}");
+        assert_eq!(get(path, &bystander.key).await.status, StatusCode::OK, "{path}");
+    }
+    drop((untaken, rest));
+    assert_eq!(get("/v1/storage/b/k", &tenant.key).await.status, StatusCode::OK);
+}
+
+#[tokio::test]
+async fn one_tenants_reads_at_work_do_not_keep_a_bystander_waiting() {
+    let host = Host::open().await;
+    let (tenant, bystander) = (host.tenant("acme").await, host.tenant("bystander").await);
+    let settings = crate::ServerSettings::standard(std::net::SocketAddr::from(([127, 0, 0, 1], 0)));
+    let app = super::App::new(host.runtime.clone(), &settings, CancellationToken::new());
+    let router = super::both(app.clone());
+    let mut held = Vec::new();
+    for _ in 0..crate::turns::AT_ONCE {
+        held.push(app.turns.take(tenant.id.parse().unwrap()).await.unwrap());
+    }
+    let paths = ["/v1/agents", "/v1/agents/a", "/v1/agents/a/versions", "/v1/agents/a/config", "/v1/usage"];
+    let paths = [&paths[..], &["/v1/storage/b", "/v1/storage/b/k"]].concat();
+    let all = async |key: &str| {
+        let one = async |path: &str| ask(&router, request("GET", path, key).body(Body::empty()).unwrap()).await.status;
+        futures_util::future::join_all(paths.iter().map(|path| one(path))).await
+    };
+    assert!(all(&bystander.key).await.iter().all(|status| *status != StatusCode::TOO_MANY_REQUESTS));
+    assert!(all(&tenant.key).await.iter().all(|status| *status == StatusCode::TOO_MANY_REQUESTS));
+    drop(held);
+    assert!(all(&tenant.key).await.iter().all(|status| *status != StatusCode::TOO_MANY_REQUESTS));
+}

@@ -6,7 +6,7 @@ use insula_tenancy::{AgentId, TenantId, TenantScope, VersionId};
 use sqlx::{Row, SqliteConnection};
 
 use super::rows::AgentRow;
-use super::{AgentName, AgentRecord, Catalog, CatalogError, VersionRecord, commit, rows, sql, versions};
+use super::{AgentName, AgentRecord, Catalog, CatalogError, VersionRecord, commit, rows, sql, uninterrupted, versions};
 use crate::Digest;
 
 /// How many activations of an agent are remembered for rolling back.
@@ -76,7 +76,7 @@ async fn point_at(
 }
 
 impl Catalog {
-    /// The tenant's agents, in the order of their names.
+    /// The tenant's agents, in the order of their names. Reports are left out: [`VersionRecord::report_json`] is empty.
     ///
     /// # Errors
     ///
@@ -125,15 +125,19 @@ impl Catalog {
         version: VersionId,
     ) -> Result<AgentRecord, CatalogError> {
         let tenant = self.tenant_of(scope)?;
-        let mut transaction = self.inner.begin().await?;
-        let agent = select(&mut transaction, tenant, name).await?;
-        versions::select(&mut transaction, tenant, &agent, version).await?;
-        if agent.active != Some(version) {
-            set_active(&mut transaction, tenant, agent.id, version).await?;
-        }
-        let record = select_whole(&mut transaction, tenant, name).await?;
-        commit(transaction).await?;
-        Ok(record)
+        let (inner, name) = (self.inner.clone(), name.clone());
+        uninterrupted(async move {
+            let mut transaction = inner.begin().await?;
+            let agent = select(&mut transaction, tenant, &name).await?;
+            versions::select(&mut transaction, tenant, &agent, version).await?;
+            if agent.active != Some(version) {
+                set_active(&mut transaction, tenant, agent.id, version).await?;
+            }
+            let record = select_whole(&mut transaction, tenant, &name).await?;
+            commit(transaction).await?;
+            Ok(record)
+        })
+        .await
     }
 
     /// Goes back to the version that was active before the active one; once more goes back once more.
@@ -145,28 +149,32 @@ impl Catalog {
     pub async fn rollback(&self, scope: &TenantScope, name: &AgentName) -> Result<AgentRecord, CatalogError> {
         const NONE: CatalogError = CatalogError::Conflict { what: "no version that is still kept was active before" };
         let tenant = self.tenant_of(scope)?;
-        let mut transaction = self.inner.begin().await?;
-        let agent = select(&mut transaction, tenant, name).await?;
-        let failed = || CatalogError::during("roll an agent back");
-        let before = sqlx::query(sql::SELECT_ACTIVE_BEFORE)
-            .bind(tenant.to_string())
-            .bind(agent.id.to_string())
-            .bind(agent.active.ok_or(NONE)?.to_string())
-            .fetch_optional(&mut *transaction)
-            .await
-            .map_err(failed())?
-            .ok_or(NONE)?;
-        point_at(&mut transaction, tenant, agent.id, rows::parsed(&before, "version_id")?).await?;
-        sqlx::query(sql::DELETE_ACTIVATIONS_AFTER)
-            .bind(tenant.to_string())
-            .bind(agent.id.to_string())
-            .bind(before.try_get::<i64, _>("seq").map_err(failed())?)
-            .execute(&mut *transaction)
-            .await
-            .map_err(failed())?;
-        let record = select_whole(&mut transaction, tenant, name).await?;
-        commit(transaction).await?;
-        Ok(record)
+        let (inner, name) = (self.inner.clone(), name.clone());
+        uninterrupted(async move {
+            let mut transaction = inner.begin().await?;
+            let agent = select(&mut transaction, tenant, &name).await?;
+            let failed = || CatalogError::during("roll an agent back");
+            let before = sqlx::query(sql::SELECT_ACTIVE_BEFORE)
+                .bind(tenant.to_string())
+                .bind(agent.id.to_string())
+                .bind(agent.active.ok_or(NONE)?.to_string())
+                .fetch_optional(&mut *transaction)
+                .await
+                .map_err(failed())?
+                .ok_or(NONE)?;
+            point_at(&mut transaction, tenant, agent.id, rows::parsed(&before, "version_id")?).await?;
+            sqlx::query(sql::DELETE_ACTIVATIONS_AFTER)
+                .bind(tenant.to_string())
+                .bind(agent.id.to_string())
+                .bind(before.try_get::<i64, _>("seq").map_err(failed())?)
+                .execute(&mut *transaction)
+                .await
+                .map_err(failed())?;
+            let record = select_whole(&mut transaction, tenant, &name).await?;
+            commit(transaction).await?;
+            Ok(record)
+        })
+        .await
     }
 
     /// Deletes an agent with its versions and configuration. Answers the digests that no version of this tenant uses any
@@ -177,16 +185,20 @@ impl Catalog {
     /// [`CatalogError::NotFound`], [`CatalogError::WrongRealm`], [`CatalogError::Failed`].
     pub async fn delete_agent(&self, scope: &TenantScope, name: &AgentName) -> Result<Vec<Digest>, CatalogError> {
         let tenant = self.tenant_of(scope)?;
-        let mut transaction = self.inner.begin().await?;
-        let agent = select(&mut transaction, tenant, name).await?;
-        let failed = || CatalogError::during("delete an agent");
-        let (owner, id) = (tenant.to_string(), agent.id.to_string());
-        let found = sqlx::query(sql::SELECT_DIGESTS).bind(&owner).bind(&id).fetch_all(&mut *transaction).await;
-        let found = found.map_err(failed())?;
-        let digests = found.iter().map(|row| rows::parsed(row, "digest")).collect::<Result<Vec<_>, _>>()?;
-        sqlx::query(sql::DELETE_AGENT).bind(&owner).bind(&id).execute(&mut *transaction).await.map_err(failed())?;
-        let unused = versions::unused(&mut transaction, tenant, digests).await?;
-        commit(transaction).await?;
-        Ok(unused)
+        let (inner, name) = (self.inner.clone(), name.clone());
+        uninterrupted(async move {
+            let mut transaction = inner.begin().await?;
+            let agent = select(&mut transaction, tenant, &name).await?;
+            let failed = || CatalogError::during("delete an agent");
+            let (owner, id) = (tenant.to_string(), agent.id.to_string());
+            let found = sqlx::query(sql::SELECT_DIGESTS).bind(&owner).bind(&id).fetch_all(&mut *transaction).await;
+            let found = found.map_err(failed())?;
+            let digests = found.iter().map(|row| rows::parsed(row, "digest")).collect::<Result<Vec<_>, _>>()?;
+            sqlx::query(sql::DELETE_AGENT).bind(&owner).bind(&id).execute(&mut *transaction).await.map_err(failed())?;
+            let unused = versions::unused(&mut transaction, tenant, digests).await?;
+            commit(transaction).await?;
+            Ok(unused)
+        })
+        .await
     }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use insula_tenancy::TenantScope;
 
-use super::{AgentName, Catalog, CatalogError, agents, commit, sql};
+use super::{AgentName, Catalog, CatalogError, agents, commit, sql, uninterrupted};
 
 /// The most names of one configuration.
 const NAMES_LIMIT: usize = 256;
@@ -74,17 +74,21 @@ impl Catalog {
     ) -> Result<(), CatalogError> {
         let tenant = self.tenant_of(scope)?;
         check(configuration)?;
-        let failed = || CatalogError::during("write a configuration");
-        let mut transaction = self.inner.begin().await?;
-        let agent = agents::select(&mut transaction, tenant, name).await?.id.to_string();
-        let tenant = tenant.to_string();
-        let clear = sqlx::query(sql::DELETE_CONFIGURATION).bind(&tenant).bind(&agent);
-        clear.execute(&mut *transaction).await.map_err(failed())?;
-        for (name, value) in configuration {
-            let insert = sqlx::query(sql::INSERT_CONFIGURATION).bind(&tenant).bind(&agent).bind(name).bind(value);
-            insert.execute(&mut *transaction).await.map_err(failed())?;
-        }
-        commit(transaction).await
+        let (inner, name, configuration) = (self.inner.clone(), name.clone(), configuration.clone());
+        uninterrupted(async move {
+            let failed = || CatalogError::during("write a configuration");
+            let mut transaction = inner.begin().await?;
+            let agent = agents::select(&mut transaction, tenant, &name).await?.id.to_string();
+            let tenant = tenant.to_string();
+            let clear = sqlx::query(sql::DELETE_CONFIGURATION).bind(&tenant).bind(&agent);
+            clear.execute(&mut *transaction).await.map_err(failed())?;
+            for (name, value) in &configuration {
+                let insert = sqlx::query(sql::INSERT_CONFIGURATION).bind(&tenant).bind(&agent).bind(name).bind(value);
+                insert.execute(&mut *transaction).await.map_err(failed())?;
+            }
+            commit(transaction).await
+        })
+        .await
     }
 }
 

@@ -88,7 +88,7 @@ pub struct VersionRecord {
     pub digest: Digest,
     /// The component's size, in bytes.
     pub component_bytes: u64,
-    /// The admission report, as JSON.
+    /// The admission report, as JSON. Empty in a listing of agents.
     pub report_json: String,
     /// When it was uploaded, in Unix microseconds.
     pub created_us: u64,

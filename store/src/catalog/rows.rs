@@ -17,7 +17,7 @@ pub(super) fn now_us() -> i64 {
     i64::try_from(since.as_micros()).unwrap_or(i64::MAX)
 }
 
-/// A number as the database keeps it. Those above 2^63 - 1 do not occur, and would stay there.
+/// A number as the database keeps it. Those above 2^63 - 1 stay there.
 pub(super) fn to_i64(number: u64) -> i64 {
     i64::try_from(number).unwrap_or(i64::MAX)
 }

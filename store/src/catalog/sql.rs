@@ -47,13 +47,16 @@ pub(super) const SELECT_VERSIONS: &str = "SELECT id, agent_id, number, digest, c
      FROM versions WHERE tenant_id = ?1 AND agent_id = ?2 ORDER BY number DESC";
 pub(super) const SELECT_VERSION: &str = "SELECT id, agent_id, number, digest, component_bytes, report, created_us \
      FROM versions WHERE tenant_id = ?1 AND agent_id = ?2 AND id = ?3";
-pub(super) const SELECT_ACTIVE_VERSIONS: &str = "SELECT versions.id, versions.agent_id, number, digest, component_bytes, report, \
-     versions.created_us FROM versions JOIN agents ON agents.active_version = versions.id WHERE versions.tenant_id = ?1";
+/// For a listing, which leaves the reports out.
+pub(super) const SELECT_ACTIVE_VERSIONS: &str = "SELECT versions.id, versions.agent_id, number, digest, component_bytes, \
+     '' AS report, versions.created_us FROM versions JOIN agents ON agents.active_version = versions.id \
+     WHERE versions.tenant_id = ?1";
 /// Versions beyond the newest `?5` of those that are neither active nor just added.
 pub(super) const SELECT_PRUNABLE: &str = "SELECT id, digest FROM versions WHERE tenant_id = ?1 AND agent_id = ?2 \
      AND id <> ?3 AND id <> ?4 ORDER BY number DESC LIMIT -1 OFFSET ?5";
 pub(super) const DELETE_VERSION: &str = "DELETE FROM versions WHERE tenant_id = ?1 AND id = ?2";
 pub(super) const SELECT_DIGESTS: &str = "SELECT DISTINCT digest FROM versions WHERE tenant_id = ?1 AND agent_id = ?2";
+pub(super) const SELECT_TENANT_DIGESTS: &str = "SELECT DISTINCT digest FROM versions WHERE tenant_id = ?1";
 pub(super) const SELECT_DIGEST_USED: &str =
     "SELECT EXISTS (SELECT 1 FROM versions WHERE tenant_id = ?1 AND digest = ?2)";
 
@@ -74,12 +77,18 @@ pub(super) const INSERT_CONFIGURATION: &str =
 
 pub(super) const SELECT_USAGE: &str = "SELECT tenant_id, agent_id, version_id, day, calls, failures, fuel, cpu_us, wall_us, \
      host_calls, host_bytes, peak_memory FROM usage WHERE tenant_id = ?1 ORDER BY day DESC, agent_id, version_id LIMIT ?2";
+/// A sum stops at 2^63 - 1: SQLite would make a greater one a real number, which the table refuses with the whole batch.
 pub(super) const ADD_USAGE: &str = "INSERT INTO usage (tenant_id, agent_id, version_id, day, calls, failures, fuel, cpu_us, \
      wall_us, host_calls, host_bytes, peak_memory) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) \
-     ON CONFLICT (tenant_id, day, agent_id, version_id) DO UPDATE SET calls = calls + excluded.calls, \
-     failures = failures + excluded.failures, fuel = fuel + excluded.fuel, cpu_us = cpu_us + excluded.cpu_us, \
-     wall_us = wall_us + excluded.wall_us, host_calls = host_calls + excluded.host_calls, \
-     host_bytes = host_bytes + excluded.host_bytes, peak_memory = MAX(peak_memory, excluded.peak_memory)";
+     ON CONFLICT (tenant_id, day, agent_id, version_id) DO UPDATE SET \
+     calls = MIN(calls, 9223372036854775807 - excluded.calls) + excluded.calls, \
+     failures = MIN(failures, 9223372036854775807 - excluded.failures) + excluded.failures, \
+     fuel = MIN(fuel, 9223372036854775807 - excluded.fuel) + excluded.fuel, \
+     cpu_us = MIN(cpu_us, 9223372036854775807 - excluded.cpu_us) + excluded.cpu_us, \
+     wall_us = MIN(wall_us, 9223372036854775807 - excluded.wall_us) + excluded.wall_us, \
+     host_calls = MIN(host_calls, 9223372036854775807 - excluded.host_calls) + excluded.host_calls, \
+     host_bytes = MIN(host_bytes, 9223372036854775807 - excluded.host_bytes) + excluded.host_bytes, \
+     peak_memory = MAX(peak_memory, excluded.peak_memory)";
 
 pub(super) const INSERT_AUDIT: &str =
     "INSERT INTO audit (at_us, key_id, act, tenant_id, detail) VALUES (?1, ?2, ?3, ?4, ?5)";

@@ -182,6 +182,33 @@ async fn usage_adds_up_by_day_and_outlives_its_tenant() {
 }
 
 #[tokio::test]
+async fn usage_stops_at_the_greatest_number_and_keeps_no_other_row_out() {
+    let world = World::start().await;
+    let (catalog, chores, most) = (&world.catalog, world.stores.maintenance(), i64::MAX.unsigned_abs());
+    let row = |tenant: &TenantScope, number| UsageRow {
+        tenant: tenant.tenant(),
+        agent: "agt_01jd3kf0x2c9b8m7n6p5q4r3s2".parse().unwrap(),
+        version: "ver_01jd3kf0x2c9b8m7n6p5q4r3s2".parse().unwrap(),
+        day: 20_261_123,
+        calls: number,
+        failures: number,
+        fuel: number,
+        cpu_us: number,
+        wall_us: number,
+        host_calls: number,
+        host_bytes: number,
+        peak_memory: number,
+    };
+    let (a, b, bystander) = (&world.a, &world.b, &world.bystander);
+    let batch = [row(a, most), row(a, most), row(bystander, 7), row(b, u64::MAX), row(b, 1)];
+    catalog.add_usage(&chores, &batch).await.unwrap();
+    catalog.add_usage(&chores, &[row(a, 1), row(b, u64::MAX)]).await.unwrap();
+    for (tenant, number) in [(a, most), (b, most), (bystander, 7)] {
+        assert_eq!(catalog.usage(tenant).await.unwrap(), [row(tenant, number)]);
+    }
+}
+
+#[tokio::test]
 async fn the_catalog_is_there_after_the_host_starts_again_and_a_newer_one_is_refused() {
     let world = World::start().await;
     let before = world.catalog.own_tenant(&world.a).await.unwrap();

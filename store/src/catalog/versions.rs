@@ -1,10 +1,14 @@
 //! Versions: one for each upload, numbered with their agent, pruned when there are too many.
 
+use std::collections::HashSet;
+
 use insula_tenancy::{AgentId, TenantId, TenantScope, VersionId};
 use sqlx::SqliteConnection;
 
 use super::rows::AgentRow;
-use super::{AddedVersion, AgentName, Catalog, CatalogError, NewVersion, VersionRecord, agents, commit, rows, sql};
+use super::{
+    AddedVersion, AgentName, Catalog, CatalogError, NewVersion, VersionRecord, agents, commit, rows, sql, uninterrupted,
+};
 use crate::Digest;
 
 /// A version of an agent.
@@ -150,6 +154,21 @@ impl Catalog {
         found.iter().map(|row| Ok(rows::version(row, agent.active)?.1)).collect()
     }
 
+    /// Every digest that a version of the tenant names: what has to stay on its shelf.
+    ///
+    /// # Errors
+    ///
+    /// [`CatalogError::WrongRealm`], [`CatalogError::Failed`].
+    pub async fn digests(&self, scope: &TenantScope) -> Result<HashSet<Digest>, CatalogError> {
+        let tenant = self.tenant_of(scope)?;
+        let found = sqlx::query(sql::SELECT_TENANT_DIGESTS)
+            .bind(tenant.to_string())
+            .fetch_all(&mut *self.inner.snapshot().await?)
+            .await
+            .map_err(CatalogError::during("list digests"))?;
+        found.iter().map(|row| rows::parsed(row, "digest")).collect()
+    }
+
     /// Adds a version to an agent, which its first upload makes; activates it if asked; prunes down to `keep` versions
     /// of the agent. All of it, or nothing.
     ///
@@ -167,17 +186,21 @@ impl Catalog {
         agents: u64,
     ) -> Result<AddedVersion, CatalogError> {
         let tenant = self.tenant_of(scope)?;
-        let mut transaction = self.inner.begin().await?;
-        let agent = agent_for_upload(&mut transaction, tenant, name, agents).await?;
-        let added = insert(&mut transaction, tenant, &agent, &new).await?;
-        if activate {
-            agents::set_active(&mut transaction, tenant, agent.id, added).await?;
-        }
-        let agent = agents::select(&mut transaction, tenant, name).await?;
-        let pruned = prune(&mut transaction, tenant, &agent, added, keep).await?;
-        let version = select(&mut transaction, tenant, &agent, added).await?;
-        let agent = agents::select_whole(&mut transaction, tenant, name).await?;
-        commit(transaction).await?;
-        Ok(AddedVersion { agent, version, pruned })
+        let (inner, name) = (self.inner.clone(), name.clone());
+        uninterrupted(async move {
+            let mut transaction = inner.begin().await?;
+            let agent = agent_for_upload(&mut transaction, tenant, &name, agents).await?;
+            let added = insert(&mut transaction, tenant, &agent, &new).await?;
+            if activate {
+                agents::set_active(&mut transaction, tenant, agent.id, added).await?;
+            }
+            let agent = agents::select(&mut transaction, tenant, &name).await?;
+            let pruned = prune(&mut transaction, tenant, &agent, added, keep).await?;
+            let version = select(&mut transaction, tenant, &agent, added).await?;
+            let agent = agents::select_whole(&mut transaction, tenant, &name).await?;
+            commit(transaction).await?;
+            Ok(AddedVersion { agent, version, pruned })
+        })
+        .await
     }
 }

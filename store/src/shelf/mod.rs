@@ -11,6 +11,7 @@ mod staging;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
 use std::fmt;
 use std::fs::File;
 use std::io::{self, Read, Seek};
@@ -146,6 +147,27 @@ impl Shelf {
             }
         }
         Ok(())
+    }
+
+    /// Every digest that has a component or an artefact for any engine here, each once, in their order. Also one that was
+    /// kept a moment ago and that no version names yet: whoever removes what nobody names lets no upload in meanwhile.
+    ///
+    /// # Errors
+    ///
+    /// [`ShelfError::Io`].
+    pub fn digests(&self) -> Result<Vec<Digest>, ShelfError> {
+        let failed = || ShelfError::during("list the shelf");
+        let mut digests = BTreeSet::new();
+        for section in [COMPONENTS, ARTEFACTS] {
+            let Some(dir) = self.home.open_section(section).map_err(failed())? else { continue };
+            for entry in dir.entries().map_err(failed())? {
+                let name = entry.map_err(failed())?.file_name();
+                // `<digest>.wasm`, or `<digest>-<engine>` with the suffix of an artefact or of its code.
+                let digits = name.to_str().and_then(|name| name.split(['.', '-']).next());
+                digests.extend(digits.and_then(|digits| Digest::from_hex(digits).ok()));
+            }
+        }
+        Ok(digests.into_iter().collect())
     }
 
     /// How many components and artefacts there are.

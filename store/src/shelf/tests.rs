@@ -184,6 +184,33 @@ async fn an_artefact_without_its_code_is_absent() {
 }
 
 #[tokio::test]
+async fn the_digests_of_a_shelf_are_those_of_its_components_and_its_artefacts() {
+    let world = World::start().await;
+    let (a, b) = (world.enter(&world.a).shelf(), world.enter(&world.b).shelf());
+    assert_eq!(a.digests().unwrap(), [], "there is no shelf yet");
+    let (plain, both) = (upload(&a, b"component"), upload(&a, b"another"));
+    let artefact_only = Digest::of(b"a third");
+    for (digest, engine) in [(both, ENGINE), (both, "newer"), (artefact_only, "newer")] {
+        compile(&a, &digest, engine, b"machine code");
+    }
+    let of_b = upload(&b, b"component of b");
+    let mut expected = [plain, both, artefact_only];
+    expected.sort_unstable();
+    let components = world.home(world.a.tenant()).join("components");
+    std::fs::write(components.join("stray.wasm"), "").unwrap();
+    std::fs::write(components.join("stray"), "").unwrap();
+    let unfinished = a.stage(10).unwrap();
+    assert_eq!(a.digests().unwrap(), expected);
+    assert_eq!(b.digests().unwrap(), [of_b]);
+    drop(unfinished);
+    for digest in expected {
+        a.remove(&digest).unwrap();
+    }
+    assert_eq!((a.digests().unwrap(), b.digests().unwrap()), (vec![], vec![of_b]));
+    world.bystander_is_untouched().await;
+}
+
+#[tokio::test]
 async fn removing_a_component_removes_its_artefacts_and_no_others() {
     let world = World::start().await;
     let (a, b) = (world.enter(&world.a).shelf(), world.enter(&world.b).shelf());

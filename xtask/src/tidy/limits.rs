@@ -23,9 +23,10 @@ pub(super) fn of_tenants(tree: &Tree, findings: &mut Findings) {
         findings.fault("B1", SOURCE, 1, "the table of limits is not here: tell tidy where it went");
         return;
     };
-    let rows = rows(source);
-    if rows.is_empty() {
-        findings.fault("B1", SOURCE, 1, "the table of limits could not be read: teach tidy its new shape");
+    let (rows, limits) = (rows(source), table(source).filter(|line| begins_entry(line)).count());
+    if rows.is_empty() || rows.len() != limits {
+        let message = format!("{} of {limits} limits of the table could be read: teach tidy its new shape", rows.len());
+        findings.fault("B1", SOURCE, 1, message);
     }
     let page = tree.text(PAGE).unwrap_or_default();
     for row in rows {
@@ -83,9 +84,26 @@ pub(super) fn settings(tree: &Tree, findings: &mut Findings) {
 
 /// The rows that the page should have, from the `limits!` table of the source.
 fn rows(source: &str) -> Vec<String> {
+    let body: Vec<&str> = table(source).collect();
+    let mut quoted = false;
+    // A semicolon within a text ends no entry.
+    let ends_entry = |character| {
+        quoted ^= character == '"';
+        character == ';' && !quoted
+    };
+    body.join(" ").split(ends_entry).filter_map(row).collect()
+}
+
+/// The lines within `limits! { ... }`.
+fn table(source: &str) -> impl Iterator<Item = &str> {
     let begin = source.lines().skip_while(|line| !line.starts_with("limits! {")).skip(1);
-    let body: Vec<&str> = begin.take_while(|line| !line.starts_with('}')).collect();
-    body.join(" ").split(';').filter_map(row).collect()
+    begin.take_while(|line| !line.starts_with('}'))
+}
+
+/// Whether a line of the table begins with a field of `Limits`: `field "name"`.
+fn begins_entry(line: &str) -> bool {
+    let field = line.trim_start().split_once(" \"").map_or("", |(field, _)| field);
+    !field.is_empty() && field.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
 }
 
 /// `field "name" "unit", standard, least, most, "counts", "stops"` as a row of the page.
@@ -196,6 +214,24 @@ mod tests {
     #[test]
     fn a_table_that_cannot_be_read_is_a_fault() {
         assert_eq!(found(of_tenants, &[(SOURCE, "struct Limits;\n")]).len(), 1);
+    }
+
+    #[test]
+    fn a_semicolon_in_a_text_ends_no_entry() {
+        let source = TABLE.1.replace("Agents.", "Agents; all of them.");
+        let found = found(of_tenants, &[(SOURCE, &source), (PAGE, "")]);
+        assert_eq!(found.len(), 2, "{found:?}");
+        assert!(found.iter().any(|fault| fault.contains("| 10,000 | Agents; all of them. | many agents |")));
+    }
+
+    #[test]
+    fn a_limit_that_cannot_be_read_is_a_fault_though_others_can() {
+        let page = "| `cpu-us` | 2 s | 1 us | 300 s | Time. | long work |\n";
+        for unreadable in ["MANY", "\\\"100"] {
+            let source = TABLE.1.replace("100, 1", &format!("{unreadable}, 1"));
+            let found = found(of_tenants, &[(SOURCE, &source), (PAGE, page)]);
+            assert!(found.iter().any(|fault| fault.contains("1 of 2 limits")), "{found:?}");
+        }
     }
 
     #[test]

@@ -69,6 +69,7 @@ struct Server {
     idle_timeout: Option<Time>,
     drain: Option<Time>,
     body_memory_bytes: Option<Amount>,
+    upload_disk_bytes: Option<Amount>,
 }
 
 /// Bytes: a number, or text with a unit such as `"64MiB"`. Never zero.
@@ -190,6 +191,7 @@ impl File {
         set(&mut settings.idle_timeout, file.idle_timeout, |time| time.0);
         set(&mut settings.drain, file.drain, |time| time.0);
         set(&mut settings.body_memory_bytes, file.body_memory_bytes, |amount| amount.0.get());
+        set(&mut settings.upload_disk_bytes, file.upload_disk_bytes, |amount| amount.0.get());
         settings
     }
 }
@@ -204,13 +206,14 @@ mod tests {
 
     #[test]
     fn what_the_file_says_replaces_the_standard_and_nothing_else_changes() {
-        let file = parse("listen = '0.0.0.0:80'\n[engine]\ntick = '250us'\n[host]\ncache-ceiling-bytes = '2GiB'\n[server]\ndrain = '5s'\n").unwrap();
+        let file = parse("listen = '0.0.0.0:80'\n[engine]\ntick = '250us'\n[host]\ncache-ceiling-bytes = '2GiB'\n[server]\ndrain = '5s'\nupload-disk-bytes = '1GiB'\n").unwrap();
         assert_eq!(file.listen.unwrap().port(), 80);
         assert_eq!(file.engine().tick, Duration::from_micros(250));
         assert_eq!(file.engine().instances, EngineSettings::standard().instances);
         assert_eq!(file.host().cache_ceiling_bytes.get(), 2 << 30);
         let address = "127.0.0.1:1".parse().unwrap();
         assert_eq!(file.server(address, address).drain, Duration::from_secs(5));
+        assert_eq!(file.server(address, address).upload_disk_bytes, 1 << 30);
         assert_eq!(file.server(address, address).connections, ServerSettings::standard(address).connections);
     }
 

@@ -1,6 +1,6 @@
 //! Agents and versions: numbering, activation, rollback, pruning, and names that do not meet.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 
 use super::*;
 use crate::Digest;
@@ -38,7 +38,8 @@ async fn equal_names_of_two_tenants_do_not_meet() {
     let foreign = catalog.activate(&world.b, &name, of_a.version.id).await;
     assert!(matches!(foreign, Err(CatalogError::NotFound)), "a version is found with its own agent");
     assert_eq!(catalog.delete_agent(&world.a, &name).await.unwrap(), [digest(1)]);
-    assert_eq!(catalog.agents(&world.b).await.unwrap(), [of_b.agent]);
+    let listed = catalog.agents(&world.b).await.unwrap();
+    assert_eq!(listed.iter().map(|agent| agent.id).collect::<Vec<_>>(), [of_b.agent.id]);
     assert!(catalog.agents(&world.a).await.unwrap().is_empty());
     assert!(catalog.agents(&world.bystander).await.unwrap().is_empty());
 }
@@ -118,6 +119,65 @@ async fn a_digest_is_unused_only_when_no_version_of_the_tenant_has_it() {
     assert_eq!(world.catalog.delete_agent(&world.a, &agent_name("one")).await.unwrap(), [digest(2)]);
     assert_eq!(add(&world, &world.a, "two", 1, true, 1).await.pruned, [], "the new version has the digest of the old");
     assert_eq!(world.catalog.delete_agent(&world.a, &agent_name("two")).await.unwrap(), [digest(1)]);
+}
+
+#[tokio::test]
+async fn the_digests_of_a_tenant_are_those_that_its_versions_name() {
+    let world = World::start().await;
+    add(&world, &world.a, "one", 1, true, 20).await;
+    add(&world, &world.a, "one", 2, false, 20).await;
+    add(&world, &world.a, "two", 1, true, 20).await;
+    add(&world, &world.b, "one", 3, true, 20).await;
+    let digests = async |scope| world.catalog.digests(scope).await.unwrap();
+    assert_eq!(digests(&world.a).await, HashSet::from([digest(1), digest(2)]));
+    assert_eq!(digests(&world.b).await, HashSet::from([digest(3)]));
+    assert!(digests(&world.bystander).await.is_empty());
+    world.catalog.delete_agent(&world.a, &agent_name("one")).await.unwrap();
+    assert_eq!(digests(&world.a).await, HashSet::from([digest(1)]));
+    add(&world, &world.b, "one", 4, true, 1).await;
+    assert_eq!(digests(&world.b).await, HashSet::from([digest(4)]), "a pruned version names nothing");
+    let foreign = World::start().await;
+    assert!(matches!(world.catalog.digests(&foreign.a).await, Err(CatalogError::WrongRealm)));
+}
+
+#[tokio::test]
+async fn a_listing_of_agents_leaves_reports_out() {
+    let world = World::start().await;
+    let added = add(&world, &world.a, AGENT, 1, true, 20).await;
+    let listed = world.catalog.agents(&world.a).await.unwrap();
+    let without = VersionRecord { report_json: String::new(), ..added.version.clone() };
+    assert_eq!(listed, [AgentRecord { active: Some(without), ..added.agent.clone() }]);
+    assert_eq!(world.catalog.agent(&world.a, &agent_name(AGENT)).await.unwrap(), added.agent);
+    assert_eq!(world.catalog.versions(&world.a, &agent_name(AGENT)).await.unwrap(), [added.version]);
+}
+
+/// Begins an act, goes away in the middle of it, and waits until the one connection that writes is free again.
+async fn abandon<T>(world: &World, act: impl Future<Output = Result<T, CatalogError>>) {
+    {
+        let mut act = std::pin::pin!(act);
+        let once = std::future::poll_fn(|context| std::task::Poll::Ready(act.as_mut().poll(context).is_pending()));
+        assert!(once.await, "the act has begun and is not at its end");
+    }
+    world.catalog.update_tenant(&world.operator, world.b.tenant(), None, &LimitsPatch::default()).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_act_of_a_tenant_whose_caller_goes_away_still_ends() {
+    let world = World::start().await;
+    let (catalog, name) = (&world.catalog, agent_name(AGENT));
+    let first = add(&world, &world.a, AGENT, 1, true, 20).await.version.id;
+    let new = NewVersion { digest: digest(2), component_bytes: 10, report_json: "{}".to_owned() };
+    abandon(&world, catalog.add_version(&world.a, &name, new, true, 20, 10)).await;
+    assert_eq!(active(&world, &world.a).await, Some(2));
+    abandon(&world, catalog.activate(&world.a, &name, first)).await;
+    assert_eq!(active(&world, &world.a).await, Some(1));
+    abandon(&world, catalog.rollback(&world.a, &name)).await;
+    assert_eq!(active(&world, &world.a).await, Some(2));
+    let config = BTreeMap::from([("name".to_owned(), "value".to_owned())]);
+    abandon(&world, catalog.set_configuration(&world.a, &name, &config)).await;
+    assert_eq!(catalog.configuration(&world.a, &name).await.unwrap(), config);
+    abandon(&world, catalog.delete_agent(&world.a, &name)).await;
+    assert!(matches!(catalog.agent(&world.a, &name).await, Err(CatalogError::NotFound)));
 }
 
 #[tokio::test]
