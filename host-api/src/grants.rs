@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
-use wasmtime::component::{HasSelf, Linker};
+use wasmtime::component::{HasSelf, Linker, ResourceTable};
 
 use crate::bindings::Agent;
+use crate::cache::LEASES_LIMIT;
 use crate::{Budget, Cache, Exhausted, HostCall, LogSink, Storage};
 
 /// An agent's configuration as it stood when the call began.
@@ -38,6 +39,8 @@ pub struct Host {
     /// What the call is charged to.
     pub budget: Budget,
     pub(crate) clock: Arc<dyn CallClock>,
+    /// The leases of the cache that the call holds. They go on to others when this is dropped, however the call ends.
+    pub(crate) leases: ResourceTable,
 }
 
 /// How much time a call has used: kept by the scheduler, read by `usage`.
@@ -52,7 +55,9 @@ impl Host {
     /// The host side of a call with these grants.
     #[must_use]
     pub fn new(grants: Grants, budget: Budget, clock: Arc<dyn CallClock>) -> Self {
-        Self { grants, budget, clock }
+        let mut leases = ResourceTable::new();
+        leases.set_max_capacity(LEASES_LIMIT);
+        Self { grants, budget, clock, leases }
     }
 
     /// The one way into every host function (B2): charges the call and its bytes, before anything is done.

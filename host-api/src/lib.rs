@@ -21,7 +21,9 @@ mod storage;
 pub mod usage;
 
 pub use budget::{Budget, Exhausted, HostCall, LogMeter};
-pub use cache::{Cache, CacheError, CacheStatistics};
+pub use cache::{
+    Cache, CacheError, CacheStatistics, FoundOrLease, LEASES_LIMIT, Lease, Life, Patience, WAIT_LIMIT_MS, WAITERS_LIMIT,
+};
 pub use error::Error;
 pub use grants::{CallClock, Configuration, Grants, Host, link};
 pub use limits::CallLimits;
@@ -29,5 +31,5 @@ pub use log::{Level, LogSink, MESSAGE_LIMIT, Source, clean_message};
 pub use names::{BucketName, EntryKey, InvalidName, KEY_LIMIT, NamespaceName};
 pub use storage::{
     Answer, Change, Committed, Entry, Expectation, GET_MANY_ANSWER_LIMIT, GET_MANY_LIMIT, LIST_LIMIT, LIST_PAGE_LIMIT,
-    Page, Precondition, Selection, Storage, StorageError, WRITES_LIMIT, Write,
+    Page, Place, Precondition, Selection, Storage, StorageError, TTL_LIMIT_MS, WRITES_LIMIT, Write,
 };

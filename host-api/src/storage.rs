@@ -18,36 +18,102 @@ pub const LIST_LIMIT: u32 = 1_000;
 pub const LIST_PAGE_LIMIT: usize = 1 << 20;
 /// The most writes, and the most preconditions, of one commit.
 pub const WRITES_LIMIT: usize = 256;
+/// The longest life of a key, in milliseconds: ten years of 365 days.
+pub const TTL_LIMIT_MS: u64 = 10 * 365 * 24 * 60 * 60 * 1_000;
 
-/// One condition of a commit, with its names parsed.
-#[derive(Debug, Clone)]
-pub struct Precondition {
+/// A key in a bucket, with both names parsed.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Place {
     /// The bucket.
     pub bucket: BucketName,
     /// The key.
     pub key: EntryKey,
+}
+
+impl Place {
+    /// Checks both names.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidName`], of the first that breaks its rule.
+    pub fn parse(bucket: &str, key: &str) -> Result<Self, InvalidName> {
+        Ok(Self { bucket: BucketName::parse(bucket)?, key: EntryKey::parse(key)? })
+    }
+}
+
+/// One condition of a commit.
+#[derive(Debug, Clone)]
+pub struct Precondition {
+    /// The key.
+    pub at: Place,
     /// What must be true of it.
     pub expect: Expectation,
 }
 
-/// What a commit does to one key.
+/// What a commit does to one key. Lives are in milliseconds, and without an end where there is none.
 #[derive(Debug, Clone)]
 pub enum Change {
     /// Writes a value.
-    Put(Vec<u8>),
+    Put {
+        /// The value.
+        value: Vec<u8>,
+        /// Its life.
+        ttl_ms: Option<u64>,
+    },
     /// Removes it; an absent key is no error.
     Delete,
     /// Adds to a number.
-    Increment(i64),
+    Increment {
+        /// How much.
+        delta: i64,
+        /// The life of a number that was not there before.
+        ttl_ms: Option<u64>,
+    },
+    /// Gives what is there a new life.
+    Expire {
+        /// The new life.
+        ttl_ms: Option<u64>,
+    },
 }
 
-/// One write of a commit, with its names parsed.
+impl Change {
+    /// Writes a value without an end of life.
+    #[must_use]
+    pub fn put(value: impl Into<Vec<u8>>) -> Self {
+        Self::Put { value: value.into(), ttl_ms: None }
+    }
+
+    /// The life that it names.
+    fn ttl_ms(&self) -> Option<u64> {
+        match self {
+            Self::Put { ttl_ms, .. } | Self::Increment { ttl_ms, .. } | Self::Expire { ttl_ms } => *ttl_ms,
+            Self::Delete => None,
+        }
+    }
+
+    /// Checks what can be checked without looking at what is there. `limit` is that of one value, in bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::ValueTooLarge`], [`StorageError::InvalidTtl`].
+    pub fn check(&self, limit: u64) -> Result<(), StorageError> {
+        if let Self::Put { value, .. } = self
+            && value.len() as u64 > limit
+        {
+            return Err(StorageError::ValueTooLarge { size: value.len() as u64, limit });
+        }
+        match self.ttl_ms() {
+            Some(ms) if !(1..=TTL_LIMIT_MS).contains(&ms) => Err(StorageError::InvalidTtl(ms)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// One write of a commit.
 #[derive(Debug, Clone)]
 pub struct Write {
-    /// The bucket.
-    pub bucket: BucketName,
     /// The key.
-    pub key: EntryKey,
+    pub at: Place,
     /// What becomes of it.
     pub change: Change,
 }
@@ -57,6 +123,10 @@ pub struct Write {
 pub struct Selection {
     /// Only keys that start with this.
     pub prefix: String,
+    /// Only this key and those behind it.
+    pub start: Option<String>,
+    /// Only keys before this one.
+    pub end: Option<String>,
     /// Only keys after this one; before it, in reverse.
     pub after: Option<String>,
     /// Descending order.
@@ -65,6 +135,14 @@ pub struct Selection {
     pub values: bool,
     /// At most so many entries: 1 to [`LIST_LIMIT`].
     pub limit: u32,
+}
+
+impl Selection {
+    /// The first keys with a prefix, without their values.
+    #[must_use]
+    pub fn of_prefix(prefix: impl Into<String>, limit: u32) -> Self {
+        Self { prefix: prefix.into(), start: None, end: None, after: None, reverse: false, values: false, limit }
+    }
 }
 
 /// What a commit did.
@@ -113,6 +191,9 @@ pub enum StorageError {
         /// The limit, in bytes.
         limit: u64,
     },
+    /// A life outside its range.
+    #[error("invalid time to live of {0} ms: use 1 to {TTL_LIMIT_MS}")]
+    InvalidTtl(u64),
     /// An increment of something that is not 8 bytes.
     #[error("the value of `{key}` in bucket `{bucket}` is not a number of 8 bytes, so it cannot be incremented")]
     NotANumber {
@@ -157,7 +238,7 @@ pub enum StorageError {
     #[error("invalid limit {0}: use 1 to {LIST_LIMIT}")]
     InvalidLimit(u32),
     /// The engine or the disk refused. The operator's log has the reason.
-    #[error("storage is not available just now; nothing was changed")]
+    #[error("storage is not available just now; nothing is half done, and what was not acknowledged may be tried again")]
     Unavailable,
 }
 
@@ -170,6 +251,7 @@ impl StorageError {
             Self::Conflict { .. } => "conflict",
             Self::QuotaExceeded { .. } => "quota-exceeded",
             Self::ValueTooLarge { .. } => "value-too-large",
+            Self::InvalidTtl(_) => "invalid-ttl",
             Self::NotANumber { .. } => "not-a-number",
             Self::Overflow { .. } => "overflow",
             Self::DuplicateKey { .. } => "duplicate-key",
@@ -218,21 +300,19 @@ impl<T> std::fmt::Debug for Answer<T> {
 /// One owner's durable storage. What `commit` acknowledges is on disk, whole; what it refuses changed nothing (R2).
 pub trait Storage: Send + Sync {
     /// Reads one value.
-    fn get(&self, bucket: &BucketName, key: &EntryKey) -> Answer<Result<Option<Entry>, StorageError>>;
-    /// Reads up to [`GET_MANY_LIMIT`] values as of one instant; absent keys are left out.
-    fn get_many(&self, bucket: &BucketName, keys: Vec<EntryKey>) -> Answer<Result<Vec<Entry>, StorageError>>;
+    fn get(&self, at: &Place) -> Answer<Result<Option<Entry>, StorageError>>;
+    /// Reads up to [`GET_MANY_LIMIT`] values as of one instant, in the order in which they were asked for.
+    fn get_many(&self, at: Vec<Place>) -> Answer<Result<Vec<Option<Entry>>, StorageError>>;
     /// Lists one page as of one instant.
     fn list(&self, bucket: &BucketName, selection: Selection) -> Answer<Result<Page, StorageError>>;
+    /// Names up to `limit` buckets, 1 to [`LIST_LIMIT`], after one of them.
+    fn buckets(&self, after: Option<String>, limit: u32) -> Answer<Result<Vec<String>, StorageError>>;
     /// Writes all of it if all preconditions hold, else nothing.
     fn commit(&self, preconditions: Vec<Precondition>, writes: Vec<Write>) -> Answer<Result<Committed, StorageError>>;
 }
 
 /// What a guest gets: an answer or an error; a trap is the outer result.
 type Guest<T> = wasmtime::Result<Result<T, Error>>;
-
-fn names(bucket: &str, key: &str) -> Result<(BucketName, EntryKey), InvalidName> {
-    Ok((BucketName::parse(bucket)?, EntryKey::parse(key)?))
-}
 
 fn entry_bytes(entry: &Entry) -> usize {
     entry.key.len() + entry.value.len()
@@ -264,26 +344,25 @@ impl Host {
         too_many("writes", writes.len(), WRITES_LIMIT)?;
         let limit = self.budget.limits().value_bytes.get();
         for write in &writes {
-            if let Change::Put(value) = &write.change
-                && value.len() as u64 > limit
-            {
-                return Err(StorageError::ValueTooLarge { size: value.len() as u64, limit });
-            }
+            write.change.check(limit)?;
         }
         self.grants.storage.commit(preconditions, writes).wait().await
     }
 
     async fn commit_one(&mut self, bucket: &str, key: &str, change: Change) -> Result<Committed, StorageError> {
-        let (bucket, key) = names(bucket, key)?;
-        self.commit_all(Vec::new(), vec![Write { bucket, key, change }]).await
+        let at = Place::parse(bucket, key)?;
+        self.commit_all(Vec::new(), vec![Write { at, change }]).await
     }
+}
+
+fn parse_address(at: &wit::Address) -> Result<Place, InvalidName> {
+    Place::parse(&at.bucket, &at.key)
 }
 
 fn parse_preconditions(given: Vec<wit::Precondition>) -> Result<Vec<Precondition>, StorageError> {
     too_many("preconditions", given.len(), WRITES_LIMIT)?;
     let parse = |one: wit::Precondition| {
-        let (bucket, key) = names(&one.at.bucket, &one.at.key)?;
-        Ok(Precondition { bucket, key, expect: one.expect })
+        Ok(Precondition { at: parse_address(&one.at)?, expect: one.expect })
     };
     given.into_iter().map(parse).collect()
 }
@@ -291,21 +370,22 @@ fn parse_preconditions(given: Vec<wit::Precondition>) -> Result<Vec<Precondition
 fn parse_writes(given: Vec<wit::Write>) -> Result<Vec<Write>, StorageError> {
     too_many("writes", given.len(), WRITES_LIMIT)?;
     let parse = |one: wit::Write| {
-        let (bucket, key) = names(&one.at.bucket, &one.at.key)?;
+        let at = parse_address(&one.at)?;
         let change = match one.change {
-            wit::Change::Put(value) => Change::Put(value),
+            wit::Change::Put(wit::Content { value, ttl_ms }) => Change::Put { value, ttl_ms },
             wit::Change::Delete => Change::Delete,
-            wit::Change::Increment(delta) => Change::Increment(delta),
+            wit::Change::Increment(wit::Addition { delta, ttl_ms }) => Change::Increment { delta, ttl_ms },
+            wit::Change::Expire(ttl_ms) => Change::Expire { ttl_ms },
         };
-        Ok(Write { bucket, key, change })
+        Ok(Write { at, change })
     };
     given.into_iter().map(parse).collect()
 }
 
 fn write_bytes(write: &wit::Write) -> usize {
     let value = match &write.change {
-        wit::Change::Put(value) => value.len(),
-        wit::Change::Delete | wit::Change::Increment(_) => 8,
+        wit::Change::Put(content) => content.value.len(),
+        wit::Change::Delete | wit::Change::Increment(_) | wit::Change::Expire(_) => 8,
     };
     write.at.bucket.len() + write.at.key.len() + value
 }
@@ -313,41 +393,50 @@ fn write_bytes(write: &wit::Write) -> usize {
 impl wit::Host for Host {
     async fn get(&mut self, bucket: String, key: String) -> Guest<Option<Entry>> {
         self.charge(HostCall::StorageGet, bucket.len() + key.len())?;
-        let answer = match names(&bucket, &key) {
-            Ok((bucket, key)) => self.grants.storage.get(&bucket, &key).wait().await,
+        let answer = match Place::parse(&bucket, &key) {
+            Ok(at) => self.grants.storage.get(&at).wait().await,
             Err(invalid) => Err(invalid.into()),
         };
         self.answer(answer, |entry| entry.as_ref().map_or(0, entry_bytes))
     }
 
-    async fn get_many(&mut self, bucket: String, keys: Vec<String>) -> Guest<Vec<Entry>> {
-        self.charge(HostCall::StorageGetMany, bucket.len() + keys.iter().map(String::len).sum::<usize>())?;
+    async fn get_many(&mut self, at: Vec<wit::Address>) -> Guest<Vec<Option<Entry>>> {
+        self.charge(HostCall::StorageGetMany, at.iter().map(|one| one.bucket.len() + one.key.len()).sum())?;
         let parse = || {
-            too_many("keys", keys.len(), GET_MANY_LIMIT)?;
-            let bucket = BucketName::parse(&bucket)?;
-            let keys = keys.iter().map(|key| EntryKey::parse(key)).collect::<Result<Vec<_>, _>>()?;
-            Ok::<_, StorageError>((bucket, keys))
+            too_many("keys", at.len(), GET_MANY_LIMIT)?;
+            Ok::<_, StorageError>(at.iter().map(parse_address).collect::<Result<Vec<_>, _>>()?)
         };
         let answer = match parse() {
-            Ok((bucket, keys)) => self.grants.storage.get_many(&bucket, keys).wait().await,
+            Ok(places) => self.grants.storage.get_many(places).wait().await,
             Err(error) => Err(error),
         };
-        self.answer(answer, |entries| entries.iter().map(entry_bytes).sum())
+        self.answer(answer, |entries| entries.iter().flatten().map(entry_bytes).sum())
     }
 
     async fn list(&mut self, bucket: String, selection: wit::Selection) -> Guest<Page> {
-        let cursor = selection.after.as_ref().map_or(0, String::len);
-        self.charge(HostCall::StorageList, bucket.len() + selection.prefix.len() + cursor)?;
+        let bounds = [&selection.start, &selection.end, &selection.after];
+        let bounds: usize = bounds.into_iter().flatten().map(String::len).sum();
+        self.charge(HostCall::StorageList, bucket.len() + selection.prefix.len() + bounds)?;
         let answer = match (BucketName::parse(&bucket), selection.limit) {
             (Err(invalid), _) => Err(invalid.into()),
             (Ok(_), limit) if !(1..=LIST_LIMIT).contains(&limit) => Err(StorageError::InvalidLimit(limit)),
             (Ok(bucket), limit) => {
-                let wit::Selection { prefix, after, reverse, values, .. } = selection;
-                let selection = Selection { prefix, after, reverse, values, limit };
+                let wit::Selection { prefix, start, end, after, reverse, values, .. } = selection;
+                let selection = Selection { prefix, start, end, after, reverse, values, limit };
                 self.grants.storage.list(&bucket, selection).wait().await
             }
         };
         self.answer(answer, |page| page.entries.iter().map(entry_bytes).sum())
+    }
+
+    async fn buckets(&mut self, after: Option<String>, limit: u32) -> Guest<Vec<String>> {
+        self.charge(HostCall::StorageBuckets, after.as_ref().map_or(0, String::len))?;
+        let answer = if (1..=LIST_LIMIT).contains(&limit) {
+            self.grants.storage.buckets(after, limit).wait().await
+        } else {
+            Err(StorageError::InvalidLimit(limit))
+        };
+        self.answer(answer, |names| names.iter().map(String::len).sum())
     }
 
     async fn commit(&mut self, preconditions: Vec<wit::Precondition>, writes: Vec<wit::Write>) -> Guest<Vec<u64>> {
@@ -360,9 +449,9 @@ impl wit::Host for Host {
         self.answer(answer.map(|committed| committed.versions), |versions| versions.len() * 8)
     }
 
-    async fn put(&mut self, bucket: String, key: String, value: Vec<u8>) -> Guest<u64> {
+    async fn put(&mut self, bucket: String, key: String, value: Vec<u8>, ttl_ms: Option<u64>) -> Guest<u64> {
         self.charge(HostCall::StoragePut, bucket.len() + key.len() + value.len())?;
-        let answer = self.commit_one(&bucket, &key, Change::Put(value)).await;
+        let answer = self.commit_one(&bucket, &key, Change::Put { value, ttl_ms }).await;
         let version = answer.map(|committed| committed.versions.first().copied().unwrap_or_default());
         self.answer(version, |_| 8)
     }
@@ -373,9 +462,9 @@ impl wit::Host for Host {
         self.answer(answer.map(drop), |()| 0)
     }
 
-    async fn increment(&mut self, bucket: String, key: String, delta: i64) -> Guest<i64> {
+    async fn increment(&mut self, bucket: String, key: String, delta: i64, ttl_ms: Option<u64>) -> Guest<i64> {
         self.charge(HostCall::StorageIncrement, bucket.len() + key.len() + 8)?;
-        let answer = self.commit_one(&bucket, &key, Change::Increment(delta)).await;
+        let answer = self.commit_one(&bucket, &key, Change::Increment { delta, ttl_ms }).await;
         let sum = answer.map(|committed| committed.sums.first().copied().flatten().unwrap_or_default());
         self.answer(sum, |_| 8)
     }
