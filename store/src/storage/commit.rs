@@ -5,7 +5,7 @@
 
 use std::collections::HashSet;
 
-use insula_host_api::{Change, Committed, Expectation, Precondition, StorageError, WRITES_LIMIT, Write};
+use insula_host_api::{Change, Committed, Expectation, Place, Precondition, StorageError, WRITES_LIMIT, Write};
 use redb::{ReadableTable, Table};
 
 use super::engine::{Bytes, Counters, ENTRIES, Engine, counters_in, set_counters};
@@ -62,26 +62,22 @@ pub(crate) fn check(quota: &LiveQuota, preconditions: &[Precondition], writes: &
     let limit = quota.value_bytes();
     let mut seen = HashSet::with_capacity(writes.len());
     for write in writes {
-        if !seen.insert((&write.bucket, &write.key)) {
-            let (bucket, key) = names(write);
+        if !seen.insert(&write.at) {
+            let (bucket, key) = names(&write.at);
             return Err(StorageError::DuplicateKey { bucket, key });
         }
-        if let Change::Put(value) = &write.change
-            && value.len() as u64 > limit
-        {
-            return Err(StorageError::ValueTooLarge { size: value.len() as u64, limit });
-        }
+        write.change.check(limit)?;
     }
     Ok(())
 }
 
-fn names(write: &Write) -> (String, String) {
-    (write.bucket.as_str().to_owned(), write.key.as_str().to_owned())
+fn names(at: &Place) -> (String, String) {
+    (at.bucket.as_str().to_owned(), at.key.as_str().to_owned())
 }
 
 fn check_preconditions(entries: &Entries<'_>, preconditions: &[Precondition]) -> Result<(), Failure> {
     for (index, one) in preconditions.iter().enumerate() {
-        let encoded = key::encode(&one.bucket, &one.key);
+        let encoded = key::encode(&one.at);
         let found = entries.get(encoded.as_slice()).map_err(Failure::engine("check a precondition"))?;
         let version = found.map(|bytes| Record::decode(bytes.value()).map(|record| record.version)).transpose()?;
         let holds = match one.expect {
@@ -90,7 +86,7 @@ fn check_preconditions(entries: &Entries<'_>, preconditions: &[Precondition]) ->
             Expectation::Version(expected) => version == Some(expected),
         };
         if !holds {
-            let (bucket, key) = (one.bucket.as_str().to_owned(), one.key.as_str().to_owned());
+            let (bucket, key) = names(&one.at);
             return Err(StorageError::Conflict { index, bucket, key }.into());
         }
     }
@@ -103,7 +99,7 @@ fn plan(entries: &Entries<'_>, before: Counters, quota: &LiveQuota, writes: &[Wr
     let mut answer = Committed::default();
     for write in writes {
         counters.version = counters.version.checked_add(1).ok_or(Failure::Malformed("the counter of versions"))?;
-        let key = key::encode(&write.bucket, &write.key);
+        let key = key::encode(&write.at);
         let old = entries.get(key.as_slice()).map_err(Failure::engine("read what a write replaces"))?;
         let old = old.as_ref().map(|bytes| Record::decode(bytes.value())).transpose()?;
         let (value, sum) = new_value(write, old.as_ref())?;
@@ -136,10 +132,11 @@ fn within(unit: &'static str, used: u64, after: u64, limit: u64) -> Result<(), S
 /// What becomes of a key (`None`: it goes), and the sum if the write is an increment.
 fn new_value(write: &Write, old: Option<&Record<'_>>) -> Result<(Option<Vec<u8>>, Option<i64>), StorageError> {
     match &write.change {
-        Change::Put(value) => Ok((Some(value.clone()), None)),
+        Change::Put { value, .. } => Ok((Some(value.clone()), None)),
+        Change::Expire { .. } => Ok((old.map(|record| record.value.to_vec()), None)),
         Change::Delete => Ok((None, None)),
-        Change::Increment(delta) => {
-            let (bucket, key) = names(write);
+        Change::Increment { delta, .. } => {
+            let (bucket, key) = names(&write.at);
             let number = match old.map(|record| <[u8; 8]>::try_from(record.value)) {
                 None => 0,
                 Some(Ok(bytes)) => i64::from_le_bytes(bytes),

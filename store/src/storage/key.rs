@@ -6,7 +6,7 @@
 
 use std::ops::Bound;
 
-use insula_host_api::{BucketName, EntryKey};
+use insula_host_api::{BucketName, Place};
 
 /// The bytes in front of every key of a bucket.
 fn bucket_prefix(bucket: &BucketName, capacity: usize) -> Vec<u8> {
@@ -19,8 +19,8 @@ fn bucket_prefix(bucket: &BucketName, capacity: usize) -> Vec<u8> {
 }
 
 /// The encoded form of a key in a bucket.
-pub(crate) fn encode(bucket: &BucketName, key: &EntryKey) -> Vec<u8> {
-    join(bucket, key.as_str())
+pub(crate) fn encode(at: &Place) -> Vec<u8> {
+    join(&at.bucket, at.key.as_str())
 }
 
 fn join(bucket: &BucketName, text: &str) -> Vec<u8> {

@@ -22,7 +22,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use insula_host_api::{
-    Answer, BucketName, Committed, Entry, EntryKey, Page, Precondition, Selection, Storage, StorageError, Write,
+    Answer, BucketName, Committed, Entry, Page, Place, Precondition, Selection, Storage, StorageError, Write,
 };
 use insula_tenancy::TenantId;
 use tokio::sync::{Mutex, Semaphore};
@@ -169,17 +169,20 @@ impl Inner {
 }
 
 impl Storage for TenantStorage {
-    fn get(&self, bucket: &BucketName, key: &EntryKey) -> Answer<Result<Option<Entry>, StorageError>> {
-        let (bucket, key) = (bucket.clone(), key.clone());
-        self.answer("get", move |engine| read::get(engine, &bucket, &key))
+    fn get(&self, at: &Place) -> Answer<Result<Option<Entry>, StorageError>> {
+        let at = at.clone();
+        self.answer("get", move |engine| read::get(engine, &at))
     }
 
-    fn get_many(&self, bucket: &BucketName, keys: Vec<EntryKey>) -> Answer<Result<Vec<Entry>, StorageError>> {
-        if let Err(refused) = read::check_get_many(&keys) {
+    fn get_many(&self, at: Vec<Place>) -> Answer<Result<Vec<Option<Entry>>, StorageError>> {
+        if let Err(refused) = read::check_get_many(&at) {
             return Answer::Ready(Err(refused));
         }
-        let bucket = bucket.clone();
-        self.answer("get-many", move |engine| read::get_many(engine, &bucket, &keys))
+        self.answer("get-many", move |engine| read::get_many(engine, &at))
+    }
+
+    fn buckets(&self, _after: Option<String>, _limit: u32) -> Answer<Result<Vec<String>, StorageError>> {
+        Answer::Ready(Ok(Vec::new()))
     }
 
     fn list(&self, bucket: &BucketName, selection: Selection) -> Answer<Result<Page, StorageError>> {

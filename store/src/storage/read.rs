@@ -1,7 +1,7 @@
 //! Reading: one value, many of a bucket, a page of a listing. Each as of one instant.
 
 use insula_host_api::{
-    BucketName, Entry, EntryKey, GET_MANY_ANSWER_LIMIT, GET_MANY_LIMIT, LIST_LIMIT, LIST_PAGE_LIMIT, Page, Selection,
+    BucketName, Entry, GET_MANY_ANSWER_LIMIT, GET_MANY_LIMIT, LIST_LIMIT, LIST_PAGE_LIMIT, Page, Place, Selection,
     StorageError,
 };
 
@@ -16,38 +16,41 @@ const PASSED_OVER_LIMIT: usize = 16 << 20;
 
 fn to_entry(key: &str, bytes: &[u8], with_value: bool) -> Result<Entry, Failure> {
     let Record { version, value } = Record::decode(bytes)?;
-    Ok(Entry { key: key.to_owned(), value: if with_value { value.to_vec() } else { Vec::new() }, version })
+    Ok(Entry { key: key.to_owned(), value: if with_value { value.to_vec() } else { Vec::new() }, version, ttl_ms: None })
 }
 
 /// One value.
-pub(crate) fn get(engine: &Engine, bucket: &BucketName, key: &EntryKey) -> Result<Option<Entry>, Failure> {
+pub(crate) fn get(engine: &Engine, at: &Place) -> Result<Option<Entry>, Failure> {
     let transaction = engine.begin_read()?;
     let entries = Engine::entries(&transaction)?;
-    let found = entries.get(key::encode(bucket, key).as_slice()).map_err(Failure::engine("read a value"))?;
-    found.map(|bytes| to_entry(key.as_str(), bytes.value(), true)).transpose()
+    let found = entries.get(key::encode(at).as_slice()).map_err(Failure::engine("read a value"))?;
+    found.map(|bytes| to_entry(at.key.as_str(), bytes.value(), true)).transpose()
 }
 
 /// The values of these keys that are there, in the order of the keys.
-pub(crate) fn get_many(engine: &Engine, bucket: &BucketName, keys: &[EntryKey]) -> Result<Vec<Entry>, Failure> {
+pub(crate) fn get_many(engine: &Engine, at: &[Place]) -> Result<Vec<Option<Entry>>, Failure> {
     let transaction = engine.begin_read()?;
     let entries = Engine::entries(&transaction)?;
-    let mut answer = Vec::with_capacity(keys.len());
+    let mut answer = Vec::with_capacity(at.len());
     let mut size = 0_usize;
-    for key in keys {
-        let found = entries.get(key::encode(bucket, key).as_slice()).map_err(Failure::engine("read a value"))?;
-        let Some(bytes) = found else { continue };
+    for at in at {
+        let found = entries.get(key::encode(at).as_slice()).map_err(Failure::engine("read a value"))?;
+        let Some(bytes) = found else {
+            answer.push(None);
+            continue;
+        };
         // The size is checked before the value is copied: the answer never grows past its limit.
         size = size.saturating_add(Record::decode(bytes.value())?.value.len());
         if size > GET_MANY_ANSWER_LIMIT {
             return Err(StorageError::AnswerTooLarge { limit: GET_MANY_ANSWER_LIMIT }.into());
         }
-        answer.push(to_entry(key.as_str(), bytes.value(), true)?);
+        answer.push(Some(to_entry(at.key.as_str(), bytes.value(), true)?));
     }
     Ok(answer)
 }
 
 /// Refuses more keys than one call may name.
-pub(crate) fn check_get_many(keys: &[EntryKey]) -> Result<(), StorageError> {
+pub(crate) fn check_get_many(keys: &[Place]) -> Result<(), StorageError> {
     if keys.len() > GET_MANY_LIMIT {
         return Err(StorageError::TooMany { what: "keys", count: keys.len(), limit: GET_MANY_LIMIT });
     }
