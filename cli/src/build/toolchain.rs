@@ -2,6 +2,7 @@
 //!
 //! A `rust-toolchain.toml` may choose another toolchain for the agent's folder, so everything is asked in that folder.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 
@@ -14,7 +15,13 @@ const TARGET: &str = "wasm32-wasip2";
 /// Makes sure that the toolchain of this folder can build components, and adds the target if it cannot.
 pub(super) fn ensure_target(dir: &Path) -> anyhow::Result<()> {
     let library = target_library(dir)?;
-    if library.is_dir() {
+    let lock = toolchain_lock(&library);
+    // What another build is just adding is there in part: wait until it is there, or not.
+    if lock.as_ref().is_none_or(|lock| lock.lock_shared().is_ok()) && library.is_dir() {
+        return Ok(());
+    }
+    // Two at once would trip over each other's files.
+    if lock.as_ref().is_some_and(|lock| lock.unlock().and_then(|()| lock.lock()).is_ok()) && library.is_dir() {
         return Ok(());
     }
     let added = command_in(dir, "rustup").args(["target", "add", TARGET]).stdout(Stdio::null()).output();
@@ -33,6 +40,12 @@ pub(super) fn ensure_target(dir: &Path) -> anyhow::Result<()> {
             "run `rustup target add {TARGET}` in that folder, or install the target with your toolchain"
         ))
         .into())
+}
+
+/// Locked by every build that looks at the toolchain's targets or adds one. Where a folder cannot be locked, builds go on
+/// without.
+fn toolchain_lock(library: &Path) -> Option<File> {
+    File::open(library.ancestors().nth(2)?).ok()
 }
 
 fn target_library(dir: &Path) -> anyhow::Result<PathBuf> {
