@@ -1,26 +1,35 @@
-//! Writing: preconditions, quota, versions and writes in one transaction (R2).
+//! Writing: preconditions, quota, versions and writes, many commits to a transaction (R2).
 //!
-//! A commit is planned in full before anything is written: what is refused has written nothing, and its transaction is
-//! dropped.
+//! Each commit of a group sees what those before it did, as if they had come one by one. It is planned in full before
+//! anything is written: what is refused has written nothing, and the others of its group go on.
 
 use std::collections::HashSet;
 
-use insula_host_api::{Change, Committed, Expectation, Place, Precondition, StorageError, WRITES_LIMIT, Write};
-use redb::{ReadableTable, Table};
+use insula_host_api::{Change, Committed, Expectation, Place, Precondition, StorageError, WRITES_LIMIT, Write as Wish};
 
-use super::engine::{Bytes, Counters, ENTRIES, Engine, counters_in, set_counters};
+use super::counters::Counters;
+use super::engine::{Engine, Table, Verdict, Write};
+use super::expiry;
 use super::failure::Failure;
 use super::key;
-use super::record::{Record, cost};
+use super::record::Record;
+use super::volume::Volume;
 use crate::quota::LiveQuota;
 
-type Entries<'a> = Table<'a, Bytes, Bytes>;
+/// What one caller wants done, all of it or nothing.
+#[derive(Debug)]
+pub(crate) struct Commit {
+    pub(crate) preconditions: Vec<Precondition>,
+    pub(crate) writes: Vec<Wish>,
+}
 
-/// One write, ready to be applied.
+/// What becomes of one key.
 struct Step {
     key: Vec<u8>,
     /// The encoded record; `None` removes the key.
     record: Option<Vec<u8>>,
+    expires_before: Option<u64>,
+    expires_after: Option<u64>,
 }
 
 /// What a commit will do: its steps, its answer, and the counters after it.
@@ -30,30 +39,54 @@ struct Plan {
     counters: Counters,
 }
 
-/// Does all of it if every precondition holds and the quota allows it, else nothing. On disk when it returns.
-pub(crate) fn commit(
-    engine: &Engine,
-    quota: &LiveQuota,
-    preconditions: &[Precondition],
-    writes: &[Write],
-) -> Result<Committed, Failure> {
-    let transaction = engine.begin_write()?;
-    let plan = {
-        let entries = transaction.open_table(ENTRIES).map_err(Failure::engine("open the table of entries"))?;
-        check_preconditions(&entries, preconditions)?;
-        plan(&entries, counters_in(&transaction)?, quota, writes)?
-    };
-    if plan.steps.is_empty() {
-        return Ok(plan.answer);
-    }
-    apply(&mut transaction.open_table(ENTRIES).map_err(Failure::engine("open the table of entries"))?, &plan.steps)?;
-    set_counters(&transaction, plan.counters)?;
-    transaction.commit().map_err(Failure::engine("commit"))?;
-    Ok(plan.answer)
+/// The record that a write finds.
+#[derive(Default)]
+struct Found {
+    version: u64,
+    expires_ms: Option<u64>,
+    value: Vec<u8>,
+    cost: u64,
 }
 
-/// What can be refused without looking at the file.
-pub(crate) fn check(quota: &LiveQuota, preconditions: &[Precondition], writes: &[Write]) -> Result<(), StorageError> {
+/// The transaction of a group, between its commits.
+struct Group<'a, T> {
+    tables: &'a mut T,
+    counters: &'a mut Counters,
+    quota: &'a LiveQuota,
+    now_ms: u64,
+}
+
+/// Answers of a group, one for each commit, in order.
+pub(crate) type Answers = Vec<Result<Committed, StorageError>>;
+
+/// Does what each commit of a group asks for, if its preconditions hold and the quota allows it. On disk when it returns;
+/// a failure of the engine fails the whole group, and none of it was done.
+pub(crate) fn group<E: Engine>(
+    volume: &Volume<E>,
+    quota: &LiveQuota,
+    now_ms: u64,
+    commits: &[Commit],
+) -> Result<Answers, Failure> {
+    volume.transact(|tables, counters| {
+        counters.clock_ms = counters.clock_ms.max(now_ms);
+        let now_ms = counters.clock_ms;
+        let mut group = Group { tables, counters, quota, now_ms };
+        let mut changed = group.make_room(expiry::IN_PASSING)?;
+        let mut answers = Vec::with_capacity(commits.len());
+        for commit in commits {
+            let answer = match group.one(commit, &mut changed) {
+                Ok(committed) => Ok(committed),
+                Err(Failure::Guest(refused)) => Err(refused),
+                Err(failure) => return Err(failure),
+            };
+            answers.push(answer);
+        }
+        Ok((answers, if changed { Verdict::Commit } else { Verdict::Abandon }))
+    })
+}
+
+/// What can be refused without looking at the tables.
+pub(crate) fn check(quota: &LiveQuota, preconditions: &[Precondition], writes: &[Wish]) -> Result<(), StorageError> {
     for (what, count) in [("preconditions", preconditions.len()), ("writes", writes.len())] {
         if count > WRITES_LIMIT {
             return Err(StorageError::TooMany { what, count, limit: WRITES_LIMIT });
@@ -75,86 +108,146 @@ fn names(at: &Place) -> (String, String) {
     (at.bucket.as_str().to_owned(), at.key.as_str().to_owned())
 }
 
-fn check_preconditions(entries: &Entries<'_>, preconditions: &[Precondition]) -> Result<(), Failure> {
-    for (index, one) in preconditions.iter().enumerate() {
-        let encoded = key::encode(&one.at);
-        let found = entries.get(encoded.as_slice()).map_err(Failure::engine("check a precondition"))?;
-        let version = found.map(|bytes| Record::decode(bytes.value()).map(|record| record.version)).transpose()?;
-        let holds = match one.expect {
-            Expectation::Absent => version.is_none(),
-            Expectation::Present => version.is_some(),
-            Expectation::Version(expected) => version == Some(expected),
+impl<T: Write> Group<'_, T> {
+    fn one(&mut self, commit: &Commit, changed: &mut bool) -> Result<Committed, Failure> {
+        self.check_preconditions(&commit.preconditions)?;
+        let plan = loop {
+            match self.plan(&commit.writes) {
+                // What is over takes no room from what is to come.
+                Err(Failure::Guest(StorageError::QuotaExceeded { .. })) if self.make_room(expiry::IN_BULK)? => {
+                    *changed = true;
+                }
+                other => break other?,
+            }
         };
-        if !holds {
-            let (bucket, key) = names(&one.at);
-            return Err(StorageError::Conflict { index, bucket, key }.into());
+        *changed |= !plan.steps.is_empty();
+        for step in &plan.steps {
+            match &step.record {
+                Some(record) => self.tables.put(Table::Entries, &step.key, record)?,
+                None => self.tables.delete(Table::Entries, &step.key)?,
+            }
+            expiry::change(self.tables, &step.key, step.expires_before, step.expires_after)?;
+        }
+        *self.counters = plan.counters;
+        Ok(plan.answer)
+    }
+
+    /// Removes keys whose life is over; answers whether there were any.
+    fn make_room(&mut self, most: usize) -> Result<bool, Failure> {
+        Ok(expiry::purge(self.tables, self.counters, self.now_ms, most)? > 0)
+    }
+
+    fn find(&self, key: &[u8]) -> Result<Option<Found>, Failure> {
+        let found = self.tables.get(Table::Entries, key, |bytes| {
+            let record = Record::decode(bytes)?;
+            let Record { version, expires_ms, value } = record;
+            Ok(Found { version, expires_ms, value: value.to_vec(), cost: record.cost(key) })
+        });
+        found?.transpose()
+    }
+
+    fn is_over(&self, found: &Found) -> bool {
+        found.expires_ms.is_some_and(|expires| expires <= self.now_ms)
+    }
+
+    fn check_preconditions(&self, preconditions: &[Precondition]) -> Result<(), Failure> {
+        for (index, one) in preconditions.iter().enumerate() {
+            let found = self.tables.get(Table::Entries, &key::encode(&one.at), |bytes| {
+                Record::decode(bytes).map(|record| (!record.is_over(self.now_ms)).then_some(record.version))
+            });
+            let version = found?.transpose()?.flatten();
+            let holds = match one.expect {
+                Expectation::Absent => version.is_none(),
+                Expectation::Present => version.is_some(),
+                Expectation::Version(expected) => version == Some(expected),
+            };
+            if !holds {
+                let (bucket, key) = names(&one.at);
+                return Err(StorageError::Conflict { index, bucket, key }.into());
+            }
+        }
+        Ok(())
+    }
+
+    fn plan(&self, writes: &[Wish]) -> Result<Plan, Failure> {
+        let before = *self.counters;
+        let mut counters = before;
+        let mut steps = Vec::with_capacity(writes.len());
+        let mut answer = Committed::default();
+        for write in writes {
+            counters.version = counters.version.checked_add(1).ok_or(Failure::Malformed("the counter of versions"))?;
+            let key = key::encode(&write.at);
+            let found = self.find(&key)?;
+            let alive = found.as_ref().filter(|found| !self.is_over(found));
+            let (after, sum) = self.after(write, alive)?;
+            answer.versions.push(counters.version);
+            answer.sums.push(sum);
+            let record = after.as_ref().map(|(value, expires_ms)| Record {
+                version: counters.version,
+                expires_ms: *expires_ms,
+                value,
+            });
+            if record.is_none() && found.is_none() {
+                continue;
+            }
+            found.iter().for_each(|found| counters.subtract(found.cost));
+            record.iter().for_each(|record| counters.add(record.cost(&key)));
+            steps.push(Step {
+                record: record.map(|record| record.encode()),
+                expires_before: found.and_then(|found| found.expires_ms),
+                expires_after: after.and_then(|(_, expires_ms)| expires_ms),
+                key,
+            });
+        }
+        // Bytes and keys may stay over a quota that was lowered since, but they may not grow there.
+        within("bytes", before.bytes, counters.bytes, self.quota.storage_bytes())?;
+        within("keys", before.keys, counters.keys, self.quota.storage_keys())?;
+        Ok(Plan { steps, answer, counters })
+    }
+
+    fn end_of(&self, ttl_ms: Option<u64>) -> Option<u64> {
+        ttl_ms.map(|ttl| self.now_ms.saturating_add(ttl))
+    }
+
+    /// The value and the end of life of a key after a write (`None`: it is absent), and the sum if it is an increment.
+    #[expect(clippy::type_complexity, reason = "two optional pairs, named in the sentence above")]
+    fn after(
+        &self,
+        write: &Wish,
+        alive: Option<&Found>,
+    ) -> Result<(Option<(Vec<u8>, Option<u64>)>, Option<i64>), StorageError> {
+        match &write.change {
+            Change::Put { value, ttl_ms } => Ok((Some((value.clone(), self.end_of(*ttl_ms))), None)),
+            Change::Delete => Ok((None, None)),
+            Change::Expire { ttl_ms } => {
+                Ok((alive.map(|found| (found.value.clone(), self.end_of(*ttl_ms))), None))
+            }
+            Change::Increment { delta, ttl_ms } => {
+                let number = number(write, alive)?;
+                let (bucket, key) = names(&write.at);
+                let sum = number.checked_add(*delta).ok_or(StorageError::Overflow { bucket, key })?;
+                let expires = alive.map_or_else(|| self.end_of(*ttl_ms), |found| found.expires_ms);
+                Ok((Some((sum.to_le_bytes().to_vec(), expires)), Some(sum)))
+            }
         }
     }
-    Ok(())
 }
 
-fn plan(entries: &Entries<'_>, before: Counters, quota: &LiveQuota, writes: &[Write]) -> Result<Plan, Failure> {
-    let mut counters = before;
-    let mut steps = Vec::with_capacity(writes.len());
-    let mut answer = Committed::default();
-    for write in writes {
-        counters.version = counters.version.checked_add(1).ok_or(Failure::Malformed("the counter of versions"))?;
-        let key = key::encode(&write.at);
-        let old = entries.get(key.as_slice()).map_err(Failure::engine("read what a write replaces"))?;
-        let old = old.as_ref().map(|bytes| Record::decode(bytes.value())).transpose()?;
-        let (value, sum) = new_value(write, old.as_ref())?;
-        if let Some(old) = &old {
-            counters.keys = counters.keys.saturating_sub(1);
-            counters.bytes = counters.bytes.saturating_sub(cost(&key, old.value));
+/// The number that an increment begins from.
+fn number(write: &Wish, alive: Option<&Found>) -> Result<i64, StorageError> {
+    match alive.map(|found| <[u8; 8]>::try_from(found.value.as_slice())) {
+        None => Ok(0),
+        Some(Ok(bytes)) => Ok(i64::from_le_bytes(bytes)),
+        Some(Err(_)) => {
+            let (bucket, key) = names(&write.at);
+            Err(StorageError::NotANumber { bucket, key })
         }
-        if let Some(value) = &value {
-            counters.keys = counters.keys.saturating_add(1);
-            counters.bytes = counters.bytes.saturating_add(cost(&key, value));
-        }
-        answer.versions.push(counters.version);
-        answer.sums.push(sum);
-        let record = value.map(|value| Record { version: counters.version, value: &value }.encode());
-        steps.push(Step { key, record });
     }
-    // Bytes and keys may stay over a quota that was lowered since, but they may not grow there.
-    within("bytes", before.bytes, counters.bytes, quota.storage_bytes())?;
-    within("keys", before.keys, counters.keys, quota.storage_keys())?;
-    Ok(Plan { steps, answer, counters })
 }
 
 fn within(unit: &'static str, used: u64, after: u64, limit: u64) -> Result<(), StorageError> {
     if after > used && after > limit {
         return Err(StorageError::QuotaExceeded { used, limit, needed: after - used, unit });
-    }
-    Ok(())
-}
-
-/// What becomes of a key (`None`: it goes), and the sum if the write is an increment.
-fn new_value(write: &Write, old: Option<&Record<'_>>) -> Result<(Option<Vec<u8>>, Option<i64>), StorageError> {
-    match &write.change {
-        Change::Put { value, .. } => Ok((Some(value.clone()), None)),
-        Change::Expire { .. } => Ok((old.map(|record| record.value.to_vec()), None)),
-        Change::Delete => Ok((None, None)),
-        Change::Increment { delta, .. } => {
-            let (bucket, key) = names(&write.at);
-            let number = match old.map(|record| <[u8; 8]>::try_from(record.value)) {
-                None => 0,
-                Some(Ok(bytes)) => i64::from_le_bytes(bytes),
-                Some(Err(_)) => return Err(StorageError::NotANumber { bucket, key }),
-            };
-            let sum = number.checked_add(*delta).ok_or(StorageError::Overflow { bucket, key })?;
-            Ok((Some(sum.to_le_bytes().to_vec()), Some(sum)))
-        }
-    }
-}
-
-fn apply(entries: &mut Entries<'_>, steps: &[Step]) -> Result<(), Failure> {
-    for step in steps {
-        match &step.record {
-            Some(record) => entries.insert(step.key.as_slice(), record.as_slice()).map(drop),
-            None => entries.remove(step.key.as_slice()).map(drop),
-        }
-        .map_err(Failure::engine("write"))?;
     }
     Ok(())
 }

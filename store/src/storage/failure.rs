@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::io;
+use std::time::Duration;
 
 use insula_host_api::StorageError;
 use insula_tenancy::TenantId;
@@ -24,7 +25,7 @@ pub(crate) enum Failure {
     Engine {
         operation: &'static str,
         #[source]
-        source: Box<redb::Error>,
+        source: Box<dyn Error + Send + Sync>,
     },
     /// The file is another's (T7).
     #[error("the storage file is stamped {found}: it is not this tenant's, and is left alone")]
@@ -44,6 +45,12 @@ pub(crate) enum Failure {
     /// The file cannot be removed while someone reads or writes it.
     #[error("the tenant's storage is in use")]
     InUse,
+    /// Whoever led the tenant's commits ended without an answer.
+    #[error("the commit was not answered")]
+    Abandoned,
+    /// It would keep the tenant waiting for too long.
+    #[error("it was not done within {} ms, and was given up", .0.as_millis())]
+    TooLong(Duration),
     /// The task that did the work ended without an answer.
     #[error("the task for it ended early")]
     Task(#[source] tokio::task::JoinError),
@@ -54,8 +61,8 @@ pub(crate) enum Failure {
 
 impl Failure {
     /// Names the operation of the engine that failed.
-    pub(crate) fn engine<E: Into<redb::Error>>(operation: &'static str) -> impl FnOnce(E) -> Self {
-        move |source| Self::Engine { operation, source: Box::new(source.into()) }
+    pub(crate) fn engine<E: Error + Send + Sync + 'static>(operation: &'static str) -> impl FnOnce(E) -> Self {
+        move |source| Self::Engine { operation, source: Box::new(source) }
     }
 
     /// Names the operation of the file system that failed.

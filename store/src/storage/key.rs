@@ -1,22 +1,15 @@
 //! The one key codec of durable storage.
 //!
-//! An encoded key is the length of the bucket's name (one byte), the name, and the key's bytes. The length keeps two
-//! pairs from ever meeting in one encoding, and within a bucket the encoding keeps the byte order of keys, so that a
-//! listing is one range of the table.
+//! An encoded key is the bucket's name, a zero byte, and the key's bytes. No name has a zero byte, so two pairs never meet
+//! in one encoding; buckets lie in the byte order of their names, and keys within a bucket in theirs, so that a listing
+//! is one range of the table.
 
 use std::ops::Bound;
 
-use insula_host_api::{BucketName, Place};
+use insula_host_api::{BucketName, EntryKey, Place, Selection};
 
-/// The bytes in front of every key of a bucket.
-fn bucket_prefix(bucket: &BucketName, capacity: usize) -> Vec<u8> {
-    let name = bucket.as_str().as_bytes();
-    let mut bytes = Vec::with_capacity(1 + name.len() + capacity);
-    // A bucket's name has at most 63 bytes: the parser says so, and a longer one would be cut the same way everywhere.
-    bytes.push(u8::try_from(name.len()).unwrap_or(u8::MAX));
-    bytes.extend_from_slice(name);
-    bytes
-}
+/// Between a bucket's name and a key.
+const END_OF_NAME: u8 = 0;
 
 /// The encoded form of a key in a bucket.
 pub(crate) fn encode(at: &Place) -> Vec<u8> {
@@ -24,33 +17,53 @@ pub(crate) fn encode(at: &Place) -> Vec<u8> {
 }
 
 fn join(bucket: &BucketName, text: &str) -> Vec<u8> {
-    let mut bytes = bucket_prefix(bucket, text.len());
-    bytes.extend_from_slice(text.as_bytes());
-    bytes
+    [bucket.as_str().as_bytes(), &[END_OF_NAME], text.as_bytes()].concat()
 }
 
-/// The key's own part of an encoded key; `None` when the bytes are not an encoded key.
+/// Bucket and key of an encoded key; `None` when the bytes are not an encoded key.
+fn split(encoded: &[u8]) -> Option<(&str, &str)> {
+    let end = encoded.iter().position(|byte| *byte == END_OF_NAME)?;
+    let (name, rest) = encoded.split_at_checked(end)?;
+    Some((std::str::from_utf8(name).ok()?, std::str::from_utf8(rest.get(1..)?).ok()?))
+}
+
+/// The bucket's part of an encoded key.
+pub(crate) fn decode_bucket(encoded: &[u8]) -> Option<&str> {
+    split(encoded).map(|(bucket, _)| bucket)
+}
+
+/// The key's own part of an encoded key.
 pub(crate) fn decode_key(encoded: &[u8]) -> Option<&str> {
-    let (length, rest) = encoded.split_first()?;
-    let (_, key) = rest.split_at_checked(usize::from(*length))?;
-    std::str::from_utf8(key).ok().filter(|key| !key.is_empty())
+    split(encoded).map(|(_, key)| key).filter(|key| !key.is_empty())
 }
 
-/// The range of encoded keys that a listing walks: keys of the bucket with the prefix, beyond the cursor. `None` when
-/// nothing can be in it.
-pub(crate) fn range(bucket: &BucketName, prefix: &str, after: Option<&str>, reverse: bool) -> Option<KeyRange> {
-    let start = join(bucket, prefix);
+/// Both, as the names that they were made of.
+pub(crate) fn decode(encoded: &[u8]) -> Option<Place> {
+    let (bucket, key) = split(encoded)?;
+    Some(Place { bucket: BucketName::parse(bucket).ok()?, key: EntryKey::parse(key).ok()? })
+}
+
+/// Every encoded key of the buckets after one of them, or of all.
+pub(crate) fn buckets_after(name: Option<&str>) -> KeyRange {
+    let lower = name.map_or(Bound::Unbounded, |name| Bound::Included([name.as_bytes(), &[END_OF_NAME + 1]].concat()));
+    KeyRange { lower, upper: Bound::Unbounded }
+}
+
+/// The range of encoded keys that a listing walks: keys of the bucket with the prefix, within the bounds, beyond the
+/// cursor. `None` when nothing can be in it.
+pub(crate) fn range(bucket: &BucketName, selection: &Selection) -> Option<KeyRange> {
+    let start = join(bucket, &selection.prefix);
     let end = successor(&start);
     let mut range = KeyRange { lower: Bound::Included(start), upper: end.map_or(Bound::Unbounded, Bound::Excluded) };
-    if let Some(cursor) = after.map(|after| join(bucket, after)) {
-        let lower = bytes_of(&range.lower).is_none_or(|lower| cursor.as_slice() >= lower);
-        let upper = bytes_of(&range.upper).is_none_or(|upper| cursor.as_slice() < upper);
-        match (reverse, lower, upper) {
-            (false, true, _) => range.lower = Bound::Excluded(cursor),
-            (true, _, true) => range.upper = Bound::Excluded(cursor),
-            // The cursor is before everything that the listing walks: it cuts nothing off.
-            (false, false, _) | (true, _, false) => {}
-        }
+    if let Some(start) = &selection.start {
+        range.raise(Bound::Included(join(bucket, start)));
+    }
+    if let Some(end) = &selection.end {
+        range.lower_to(join(bucket, end));
+    }
+    if let Some(after) = &selection.after {
+        let cursor = join(bucket, after);
+        if selection.reverse { range.lower_to(cursor) } else { range.raise(Bound::Excluded(cursor)) }
     }
     let empty = match (bytes_of(&range.lower), bytes_of(&range.upper)) {
         (Some(lower), Some(upper)) => lower >= upper,
@@ -59,14 +72,37 @@ pub(crate) fn range(bucket: &BucketName, prefix: &str, after: Option<&str>, reve
     (!empty).then_some(range)
 }
 
-/// Bounds over encoded keys.
-#[derive(Debug)]
+/// Bounds over keys of a table.
+#[derive(Debug, Clone)]
 pub(crate) struct KeyRange {
-    lower: Bound<Vec<u8>>,
-    upper: Bound<Vec<u8>>,
+    pub(crate) lower: Bound<Vec<u8>>,
+    pub(crate) upper: Bound<Vec<u8>>,
 }
 
 impl KeyRange {
+    /// All there is.
+    pub(crate) const ALL: Self = Self { lower: Bound::Unbounded, upper: Bound::Unbounded };
+
+    /// All behind a key.
+    pub(crate) fn behind(key: &[u8]) -> Self {
+        Self { lower: Bound::Excluded(key.to_vec()), ..Self::ALL }
+    }
+
+    /// Takes a lower bound that cuts off as much as the present one, or more.
+    fn raise(&mut self, bound: Bound<Vec<u8>>) {
+        // At equal bytes the excluded bound, which is the cursor and comes last, cuts off more.
+        if bytes_of(&bound) >= bytes_of(&self.lower) {
+            self.lower = bound;
+        }
+    }
+
+    /// Takes an excluded upper bound, if it cuts off more than the present one.
+    fn lower_to(&mut self, key: Vec<u8>) {
+        if bytes_of(&self.upper).is_none_or(|upper| key.as_slice() < upper) {
+            self.upper = Bound::Excluded(key);
+        }
+    }
+
     pub(crate) fn bounds(&self) -> (Bound<&[u8]>, Bound<&[u8]>) {
         (self.lower.as_ref().map(Vec::as_slice), self.upper.as_ref().map(Vec::as_slice))
     }
@@ -97,12 +133,20 @@ mod tests {
 
     use super::*;
 
+    fn encode(bucket: &BucketName, key: &EntryKey) -> Vec<u8> {
+        super::encode(&Place { bucket: bucket.clone(), key: key.clone() })
+    }
+
     fn bucket() -> impl Strategy<Value = BucketName> {
         "[a-z0-9][a-z0-9._-]{0,62}".prop_map(|text| BucketName::parse(&text).unwrap())
     }
 
     fn key() -> impl Strategy<Value = EntryKey> {
         "\\PC{1,40}|[\\x00-\\x7f]{1,8}".prop_map(|text| EntryKey::parse(&text).unwrap())
+    }
+
+    fn short() -> impl Strategy<Value = EntryKey> {
+        "[ab]{1,4}".prop_map(|text| EntryKey::parse(&text).unwrap())
     }
 
     fn within(range: &KeyRange, encoded: &[u8]) -> bool {
@@ -125,6 +169,8 @@ mod tests {
         fn a_key_reads_back_from_its_encoding(bucket in bucket(), key in key()) {
             let encoded = encode(&bucket, &key);
             prop_assert_eq!(decode_key(&encoded), Some(key.as_str()));
+            prop_assert_eq!(decode_bucket(&encoded), Some(bucket.as_str()));
+            prop_assert_eq!(decode(&encoded), Some(Place { bucket, key }));
         }
 
         #[test]
@@ -148,19 +194,32 @@ mod tests {
         }
 
         #[test]
-        fn a_range_holds_the_keys_of_its_bucket_prefix_and_cursor_and_no_others(
-            bucket in bucket(), other in bucket(), key in key(), prefix in "\\PC{0,2}", after in proptest::option::of("\\PC{1,3}"),
+        fn a_range_holds_the_keys_of_its_bucket_prefix_bounds_and_cursor_and_no_others(
+            bucket in bucket(), other in bucket(), key in short(), prefix in "[ab]{0,2}",
+            bounds in [proptest::option::of("[ab]{0,3}"), proptest::option::of("[ab]{0,3}"), proptest::option::of("[ab]{0,3}")],
             reverse in any::<bool>(),
         ) {
-            let range = range(&bucket, &prefix, after.as_deref(), reverse);
+            let [start, end, after] = bounds;
+            let selection = Selection { start, end, after, reverse, ..Selection::of_prefix(prefix, 1) };
+            let range = range(&bucket, &selection);
             let holds = |encoded: &[u8]| range.as_ref().is_some_and(|range| within(range, encoded));
-            let beyond = after.as_deref().is_none_or(|after| {
-                if reverse { key.as_str().as_bytes() < after.as_bytes() } else { key.as_str().as_bytes() > after.as_bytes() }
-            });
-            prop_assert_eq!(holds(&encode(&bucket, &key)), key.as_str().starts_with(&prefix) && beyond);
+            let text = key.as_str();
+            let beyond = selection.after.as_deref().is_none_or(|after| if reverse { text < after } else { text > after });
+            let from = selection.start.as_deref().is_none_or(|start| text >= start);
+            let to = selection.end.as_deref().is_none_or(|end| text < end);
+            let expected = text.starts_with(&selection.prefix) && from && to && beyond;
+            prop_assert_eq!(holds(&encode(&bucket, &key)), expected);
             if other != bucket {
                 prop_assert!(!holds(&encode(&other, &key)));
             }
+        }
+
+        #[test]
+        fn buckets_come_in_the_byte_order_of_their_names(a in bucket(), b in bucket(), key in key(), other in key()) {
+            if a != b {
+                prop_assert_eq!(encode(&a, &key).cmp(&encode(&b, &other)), a.as_str().cmp(b.as_str()));
+            }
+            prop_assert_eq!(within(&buckets_after(Some(a.as_str())), &encode(&b, &key)), b.as_str() > a.as_str());
         }
     }
 
@@ -173,8 +232,9 @@ mod tests {
 
     #[test]
     fn bytes_that_are_no_encoded_key_decode_to_nothing() {
-        for bytes in [&b""[..], b"\x05abc", b"\x03abc", b"\x01a\xff"] {
+        for bytes in [&b""[..], b"abc", b"abc\0", b"a\0\xff", b"\xff\0a"] {
             assert_eq!(decode_key(bytes), None, "{bytes:?}");
         }
+        assert_eq!(decode(b"UPPER\0key"), None, "what no bucket can be called");
     }
 }

@@ -1,54 +1,62 @@
-//! The place of one tenant's file among the open ones: not looked at, absent, open, or removed for good.
+//! The place of one tenant's volume among the open ones: not looked at, absent, open, or removed for good.
+//!
+//! It knows nothing of files: where a volume comes from is its [`Source`]'s. So shuttle can run it, together with the
+//! set of open ones, through interleavings that a disk would take years to show.
 
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use super::sync::{Arc, AtomicU64, Mutex, Ordering};
 
-use parking_lot::Mutex;
+/// Where a volume comes from. Both functions block on the disk.
+pub(crate) trait Source {
+    /// An open volume. Dropping it closes it.
+    type Volume;
+    /// Why it did not open.
+    type Error;
 
-use super::engine::{Counters, Engine};
-use super::failure::Failure;
-use crate::files;
-use crate::home::Home;
+    /// Opens what is there; `None` where there is nothing.
+    fn open(&self) -> Result<Option<Self::Volume>, Self::Error>;
 
-const FILE: &str = "storage.redb";
-/// A file that is being made: it is renamed into place when it has its stamp.
-const UNFINISHED: &str = "storage.redb.new";
+    /// Makes a new one.
+    fn create(&self) -> Result<Self::Volume, Self::Error>;
 
-enum State {
-    /// Not open; whether there is a file is not known.
+    /// What a write to a volume that was removed is told.
+    fn removed(&self) -> Self::Error;
+}
+
+enum State<V> {
+    /// Not open; whether there is one is not known.
     Closed,
-    /// There is no file: nobody but this process makes one.
+    /// There is none: nobody but this process makes one.
     Absent,
     /// Open.
-    Open(Arc<Engine>),
-    /// The tenant is gone; no file is ever made again.
+    Open(Arc<V>),
+    /// The tenant is gone; none is ever made again.
     Removed,
 }
 
 /// What is known without waiting.
-pub(crate) enum Peek {
-    Open(Arc<Engine>),
+pub(crate) enum Peek<V> {
+    Open(Arc<V>),
     Absent,
     /// It takes a look at the disk.
     Unknown,
 }
 
-/// One tenant's file.
-pub(crate) struct Slot {
-    home: Arc<Home>,
-    /// Held while the file is opened or closed, so that it is never open twice.
-    state: Mutex<State>,
-    /// When it was last used, on the clock of the open files.
+/// One tenant's volume.
+pub(crate) struct Slot<S: Source> {
+    source: S,
+    /// Held while the volume is opened or closed, so that it is never open twice.
+    state: Mutex<State<S::Volume>>,
+    /// When it was last used, on the clock of the open volumes.
     used: AtomicU64,
 }
 
-impl Slot {
-    pub(crate) fn new(home: Arc<Home>) -> Self {
-        Self { home, state: Mutex::new(State::Closed), used: AtomicU64::new(0) }
+impl<S: Source> Slot<S> {
+    pub(crate) fn new(source: S) -> Self {
+        Self { source, state: Mutex::new(State::Closed), used: AtomicU64::new(0) }
     }
 
-    pub(crate) fn home(&self) -> &Home {
-        &self.home
+    pub(crate) fn source(&self) -> &S {
+        &self.source
     }
 
     pub(crate) fn touch(&self, now: u64) {
@@ -59,81 +67,60 @@ impl Slot {
         self.used.load(Ordering::Relaxed)
     }
 
-    /// The file, if that is known without waiting for anyone.
-    pub(crate) fn peek(&self) -> Peek {
+    /// The volume, if that is known without waiting for anyone.
+    pub(crate) fn peek(&self) -> Peek<S::Volume> {
         match self.state.try_lock().as_deref() {
-            Some(State::Open(engine)) => Peek::Open(Arc::clone(engine)),
+            Some(State::Open(volume)) => Peek::Open(Arc::clone(volume)),
             Some(State::Absent | State::Removed) => Peek::Absent,
             Some(State::Closed) | None => Peek::Unknown,
         }
     }
 
-    /// The file for reading; `None` when there is none. Blocks on the disk.
-    pub(crate) fn open(&self) -> Result<Option<Arc<Engine>>, Failure> {
+    /// The volume for reading; `None` when there is none. Blocks on the disk.
+    pub(crate) fn open(&self) -> Result<Option<Arc<S::Volume>>, S::Error> {
         let mut state = self.state.lock();
         match &*state {
-            State::Open(engine) => return Ok(Some(Arc::clone(engine))),
+            State::Open(volume) => return Ok(Some(Arc::clone(volume))),
             State::Absent | State::Removed => return Ok(None),
             State::Closed => {}
         }
-        let opened = self.open_existing()?;
-        *state = opened.as_ref().map_or(State::Absent, |engine| State::Open(Arc::clone(engine)));
+        let opened = self.source.open()?.map(Arc::new);
+        *state = opened.as_ref().map_or(State::Absent, |volume| State::Open(Arc::clone(volume)));
         Ok(opened)
     }
 
-    /// The file for writing, made if need be. Blocks on the disk.
-    pub(crate) fn open_or_create(&self) -> Result<Arc<Engine>, Failure> {
+    /// The volume for writing, made if need be. Blocks on the disk.
+    pub(crate) fn open_or_create(&self) -> Result<Arc<S::Volume>, S::Error> {
         let mut state = self.state.lock();
         let existing = match &*state {
-            State::Open(engine) => return Ok(Arc::clone(engine)),
-            State::Removed => return Err(Failure::Removed),
+            State::Open(volume) => return Ok(Arc::clone(volume)),
+            State::Removed => return Err(self.source.removed()),
             State::Absent => None,
-            State::Closed => self.open_existing()?,
+            State::Closed => self.source.open()?,
         };
-        let engine = match existing {
-            Some(engine) => engine,
-            None => self.create()?,
+        let volume = match existing {
+            Some(volume) => volume,
+            None => self.source.create()?,
         };
-        *state = State::Open(Arc::clone(&engine));
-        Ok(engine)
+        let volume = Arc::new(volume);
+        *state = State::Open(Arc::clone(&volume));
+        Ok(volume)
     }
 
-    fn open_existing(&self) -> Result<Option<Arc<Engine>>, Failure> {
-        let Some(home) = self.home.open().map_err(Failure::file("open the tenant's directory"))? else {
-            return Ok(None);
-        };
-        match home.open_with(FILE, &files::read_write()) {
-            Ok(file) => Ok(Some(Arc::new(Engine::open(file.into_std(), self.home.tenant())?))),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(error) => Err(Failure::file("open the storage file")(error)),
-        }
-    }
-
-    /// Makes the file beside its place and renames it when it is whole, so that a crash leaves a stamped file or none.
-    fn create(&self) -> Result<Arc<Engine>, Failure> {
-        let home = self.home.make().map_err(Failure::file("make the tenant's directory"))?;
-        files::remove_if_there(&home, UNFINISHED).map_err(Failure::file("remove an unfinished storage file"))?;
-        let file = files::create_new(&home, UNFINISHED).map_err(Failure::file("make the storage file"))?;
-        let engine = Engine::create(file, self.home.tenant())?;
-        home.rename(UNFINISHED, &home, FILE).map_err(Failure::file("put the storage file in place"))?;
-        files::sync_dir(&home).map_err(Failure::file("synchronise the tenant's directory"))?;
-        Ok(Arc::new(engine))
-    }
-
-    /// Whether the file is open.
+    /// Whether it is open.
     pub(crate) fn is_open(&self) -> bool {
         // Someone who holds the lock is opening or closing it: either way it counts.
         self.state.try_lock().is_none_or(|state| matches!(*state, State::Open(_)))
     }
 
-    /// Closes the file if nobody uses it. Answers whether it is closed now.
+    /// Closes the volume if nobody uses it. Answers whether it is closed now.
     pub(crate) fn close_if_idle(&self) -> bool {
         let mut state = self.state.lock();
         match &*state {
             // Handles are cloned under this lock only, so a count of one stays one.
-            State::Open(engine) if Arc::strong_count(engine) > 1 => false,
+            State::Open(volume) if Arc::strong_count(volume) > 1 => false,
             State::Open(_) => {
-                // The old state is dropped, and the file closed with it, before the lock is let go.
+                // The old state is dropped, and the volume closed with it, before the lock is let go.
                 *state = State::Closed;
                 true
             }
@@ -141,36 +128,56 @@ impl Slot {
         }
     }
 
-    /// Forgets a handle that failed, so that the next use opens the file again.
-    pub(crate) fn discard(&self, failed: &Arc<Engine>) {
+    /// Forgets a handle that failed, so that the next use opens the volume again.
+    pub(crate) fn discard(&self, failed: &Arc<S::Volume>) {
         let mut state = self.state.lock();
-        if matches!(&*state, State::Open(engine) if Arc::ptr_eq(engine, failed)) {
+        if matches!(&*state, State::Open(volume) if Arc::ptr_eq(volume, failed)) {
             *state = State::Closed;
         }
     }
 
-    /// Removes the tenant's directory if it holds no keys and `others_empty` agrees. Answers what storage holds.
-    pub(crate) fn remove_if_empty(
+    /// Puts another volume in the place of the one that is open; `swap` does the same on the disk. Readers of the old one
+    /// end on the old one.
+    pub(crate) fn replace(
         &self,
-        others_empty: impl FnOnce() -> Result<bool, Failure>,
-    ) -> Result<(Counters, bool), Failure> {
+        old: &Arc<S::Volume>,
+        swap: impl FnOnce() -> Result<S::Volume, S::Error>,
+    ) -> Result<(), S::Error> {
         let mut state = self.state.lock();
-        let engine = match &*state {
-            // Whoever uses it now would be told of a success that is gone a moment later.
-            State::Open(engine) if Arc::strong_count(engine) > 1 => return Err(Failure::InUse),
-            State::Open(engine) => Some(Arc::clone(engine)),
-            State::Removed => return Ok((Counters::default(), true)),
-            State::Absent => None,
-            State::Closed => self.open_existing()?,
-        };
-        let counters = engine.as_ref().map_or(Ok(Counters::default()), |engine| engine.counters())?;
-        if counters.keys > 0 || !others_empty()? {
-            *state = engine.map_or(State::Absent, State::Open);
-            return Ok((counters, false));
+        match &*state {
+            State::Open(volume) if Arc::ptr_eq(volume, old) => {
+                // Until the new one is known to be good: a failure half-way opens whatever is in place then.
+                *state = State::Closed;
+                *state = State::Open(Arc::new(swap()?));
+                Ok(())
+            }
+            State::Removed => Err(self.source.removed()),
+            _ => Ok(()),
         }
-        drop(engine);
-        *state = State::Removed;
-        self.home.remove().map_err(Failure::file("remove the tenant's directory"))?;
-        Ok((counters, true))
+    }
+
+    /// Ends the volume: `act` looks at what is there, removes it where it is to be removed, and says so. Nothing is
+    /// opened or made meanwhile, nor ever again if it was removed. Blocks on the disk.
+    pub(crate) fn end<T>(
+        &self,
+        act: impl FnOnce(Option<Arc<S::Volume>>) -> Result<(T, bool), S::Error>,
+    ) -> Result<T, S::Error> {
+        let mut state = self.state.lock();
+        let volume = match &*state {
+            State::Open(volume) => Some(Arc::clone(volume)),
+            State::Absent | State::Removed => None,
+            State::Closed => self.source.open()?.map(Arc::new),
+        };
+        let was_removed = matches!(*state, State::Removed);
+        *state = match &volume {
+            _ if was_removed => State::Removed,
+            Some(volume) => State::Open(Arc::clone(volume)),
+            None => State::Absent,
+        };
+        let (value, removed) = act(volume)?;
+        if removed {
+            *state = State::Removed;
+        }
+        Ok(value)
     }
 }
