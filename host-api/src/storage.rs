@@ -238,7 +238,9 @@ pub enum StorageError {
     #[error("invalid limit {0}: use 1 to {LIST_LIMIT}")]
     InvalidLimit(u32),
     /// The engine or the disk refused. The operator's log has the reason.
-    #[error("storage is not available just now; nothing is half done, and what was not acknowledged may be tried again")]
+    #[error(
+        "storage is not available just now; nothing is half done, and what was not acknowledged may be tried again"
+    )]
     Unavailable,
 }
 
@@ -361,9 +363,7 @@ fn parse_address(at: &wit::Address) -> Result<Place, InvalidName> {
 
 fn parse_preconditions(given: Vec<wit::Precondition>) -> Result<Vec<Precondition>, StorageError> {
     too_many("preconditions", given.len(), WRITES_LIMIT)?;
-    let parse = |one: wit::Precondition| {
-        Ok(Precondition { at: parse_address(&one.at)?, expect: one.expect })
-    };
+    let parse = |one: wit::Precondition| Ok(Precondition { at: parse_address(&one.at)?, expect: one.expect });
     given.into_iter().map(parse).collect()
 }
 

@@ -42,5 +42,5 @@ pub use limits::{InvalidLimit, LimitSpec, Limits, LimitsPatch};
 pub use maintenance::{Holdings, Maintenance, MaintenanceError};
 pub use quota::Quota;
 pub use shelf::{Shelf, ShelfError, StagedArtefact, Staging, VerifiedArtefact};
-pub use storage::TenantStorage;
+pub use storage::{Compacted, TenantStorage};
 pub use stores::{StoreSettings, Stores, TenantStore, WrongRealm};

@@ -7,14 +7,13 @@ use std::sync::Arc;
 
 use insula_tenancy::{RealmId, TenantId, TenantScope};
 use parking_lot::Mutex;
-use tokio::sync::Semaphore;
 
 use crate::cache::{Ceiling, TenantCache};
 use crate::clock::{Clock, MonotonicClock};
 use crate::home::Home;
 use crate::quota::LiveQuota;
 use crate::shelf::{ArtefactKey, Shelf};
-use crate::storage::{Disk, OpenFiles, TenantStorage};
+use crate::storage::{Disk, TenantStorage};
 use crate::{DataDir, Limits, Maintenance, Quota};
 
 /// How much work on storage files may be at the disk at once. A tenant takes part with two at most: one commit and one
@@ -67,13 +66,10 @@ impl Stores {
         Self::open_with_clock(dir, realm, settings, Arc::new(MonotonicClock::start()))
     }
 
-    /// The same, with another clock for the times to live of cache entries.
+    /// The same, with another clock for lives in cache and storage.
     #[must_use]
     pub fn open_with_clock(dir: Arc<DataDir>, realm: RealmId, settings: StoreSettings, clock: Arc<dyn Clock>) -> Self {
-        let disk = Disk {
-            files: Arc::new(OpenFiles::new(settings.open_files)),
-            permits: Arc::new(Semaphore::new(DISK_PERMITS)),
-        };
+        let disk = Disk::new(settings.open_files, DISK_PERMITS);
         let shared = Shared {
             key: ArtefactKey::derive(dir.secret()),
             dir,
@@ -122,9 +118,10 @@ impl Shared {
         // A chore may come before the first scope. Nothing can be put before a scope has brought the real quota.
         let quota = Arc::new(LiveQuota::new(Limits::standard().quota()));
         let cache = TenantCache::new(id, Arc::clone(&quota), Arc::clone(&self.ceiling), Arc::clone(&self.clock));
+        let (disk, clock) = (self.disk.clone(), Arc::clone(&self.clock));
         Tenant {
             id,
-            storage: Arc::new(TenantStorage::new(Arc::clone(&home), self.disk.clone(), Arc::clone(&quota))),
+            storage: Arc::new(TenantStorage::new(Arc::clone(&home), disk, Arc::clone(&quota), clock)),
             cache: Arc::new(cache),
             shelf: Arc::new(Shelf::new(home, self.key.clone())),
             quota,
@@ -146,7 +143,7 @@ impl Shared {
     }
 
     pub(crate) fn open_files(&self) -> usize {
-        self.disk.files.count()
+        self.disk.open_files()
     }
 }
 

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use insula_host_api::{BucketName, Cache, Change, Entry, EntryKey, NamespaceName, Storage, StorageError, Write};
+use insula_host_api::{BucketName, Cache, Change, Entry, EntryKey, NamespaceName, Place, Storage, StorageError, Write};
 use insula_tenancy::{Authenticator, NewKey, OperatorScope, TenantId, TenantScope};
 use tempfile::TempDir;
 
@@ -21,11 +21,20 @@ impl ManualClock {
     pub(crate) fn advance(&self, ms: u64) {
         self.0.fetch_add(ms, Ordering::SeqCst);
     }
+
+    /// Sets it, also back.
+    pub(crate) fn set(&self, ms: u64) {
+        self.0.store(ms, Ordering::SeqCst);
+    }
 }
 
 impl Clock for ManualClock {
     fn now_ms(&self) -> u64 {
         self.0.load(Ordering::SeqCst)
+    }
+
+    fn unix_ms(&self) -> u64 {
+        self.now_ms()
     }
 }
 
@@ -39,6 +48,7 @@ pub(crate) struct World {
     pub(crate) authenticator: Authenticator,
     pub(crate) data: Arc<DataDir>,
     pub(crate) directory: TempDir,
+    pub(crate) clock: Arc<ManualClock>,
 }
 
 pub(crate) fn settings(open_files: usize, cache_ceiling_bytes: u64) -> StoreSettings {
@@ -71,12 +81,13 @@ impl World {
             scopes.push(log_in(&authenticator, made.unwrap().1).await);
         }
         let clock = Arc::new(ManualClock::default());
-        let stores = Stores::open_with_clock(data.clone(), authenticator.realm(), settings, clock);
+        let stores = Stores::open_with_clock(data.clone(), authenticator.realm(), settings, clock.clone());
         let [a, b, bystander] = <[TenantScope; 3]>::try_from(scopes).unwrap();
-        let world = Self { a, b, bystander, operator, stores, catalog, authenticator, data, directory };
+        let world = Self { a, b, bystander, operator, stores, catalog, authenticator, data, directory, clock };
         let store = world.enter(&world.bystander);
         put(&store.storage(), "witness", "key", b"untouched").await.unwrap();
-        store.cache().put(&namespace("witness"), &key("key"), b"untouched".to_vec(), Duration::from_hours(1)).unwrap();
+        let life = insula_host_api::Life { ttl_ms: 3_600_000, stale_ms: 0, this_version_only: false };
+        store.cache().put(&namespace("witness"), &key("key"), b"untouched".to_vec(), life).unwrap();
         world
     }
 
@@ -123,19 +134,19 @@ pub(crate) fn key(text: &str) -> EntryKey {
     EntryKey::parse(text).unwrap()
 }
 
-pub(crate) fn write(bucket_name: &str, key_text: &str, change: Change) -> Write {
-    Write { bucket: bucket(bucket_name), key: key(key_text), change }
+pub(crate) fn place(bucket: &str, key: &str) -> Place {
+    Place::parse(bucket, key).unwrap()
+}
+
+pub(crate) fn write(bucket: &str, key: &str, change: Change) -> Write {
+    Write { at: place(bucket, key), change }
 }
 
 pub(crate) async fn put(storage: &TenantStorage, bucket: &str, key: &str, value: &[u8]) -> Result<u64, StorageError> {
-    let writes = vec![write(bucket, key, Change::Put(value.to_vec()))];
+    let writes = vec![write(bucket, key, Change::put(value))];
     storage.commit(Vec::new(), writes).wait().await.map(|committed| committed.versions[0])
 }
 
-pub(crate) async fn get(
-    storage: &TenantStorage,
-    bucket_name: &str,
-    key_text: &str,
-) -> Result<Option<Entry>, StorageError> {
-    storage.get(&bucket(bucket_name), &key(key_text)).wait().await
+pub(crate) async fn get(storage: &TenantStorage, bucket: &str, key: &str) -> Result<Option<Entry>, StorageError> {
+    storage.get(&place(bucket, key)).wait().await
 }

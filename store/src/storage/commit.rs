@@ -120,7 +120,8 @@ impl<T: Write> Group<'_, T> {
                 other => break other?,
             }
         };
-        *changed |= !plan.steps.is_empty();
+        // A version that was answered with is used up, also where it is that of deleting nothing.
+        *changed |= !commit.writes.is_empty();
         for step in &plan.steps {
             match &step.record {
                 Some(record) => self.tables.put(Table::Entries, &step.key, record)?,
@@ -219,9 +220,7 @@ impl<T: Write> Group<'_, T> {
         match &write.change {
             Change::Put { value, ttl_ms } => Ok((Some((value.clone(), self.end_of(*ttl_ms))), None)),
             Change::Delete => Ok((None, None)),
-            Change::Expire { ttl_ms } => {
-                Ok((alive.map(|found| (found.value.clone(), self.end_of(*ttl_ms))), None))
-            }
+            Change::Expire { ttl_ms } => Ok((alive.map(|found| (found.value.clone(), self.end_of(*ttl_ms))), None)),
             Change::Increment { delta, ttl_ms } => {
                 let number = number(write, alive)?;
                 let (bucket, key) = names(&write.at);

@@ -62,11 +62,7 @@ impl Inner {
 }
 
 /// Copies every table but the stamp, which the new file has of its own.
-fn copy(
-    view: &View,
-    tables: &mut <Redb as Engine>::Tables<'_>,
-    deadline: Instant,
-) -> Result<Counters, Failure> {
+fn copy(view: &View, tables: &mut <Redb as Engine>::Tables<'_>, deadline: Instant) -> Result<Counters, Failure> {
     let mut copied = 0_u64;
     for table in [Table::Entries, Table::Expiry] {
         view.tables.walk(table, &KeyRange::ALL, false, |key, value| {

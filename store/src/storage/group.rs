@@ -71,7 +71,11 @@ fn weight(preconditions: &[Precondition], writes: &[Write]) -> usize {
 impl Inner {
     /// Lines a commit up and waits for its answer. Dropped while it waits in line, it was never there; dropped later, it
     /// is done whole or not at all.
-    pub(super) async fn line_up(self: Arc<Self>, preconditions: Vec<Precondition>, writes: Vec<Write>) -> Result<Committed, StorageError> {
+    pub(super) async fn line_up(
+        self: Arc<Self>,
+        preconditions: Vec<Precondition>,
+        writes: Vec<Write>,
+    ) -> Result<Committed, StorageError> {
         let (answer, answered) = oneshot::channel();
         let bytes = weight(&preconditions, &writes);
         let (ticket, duty) = self.queue.push(Job { commit: Commit { preconditions, writes }, bytes, answer });

@@ -30,8 +30,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use insula_host_api::{
-    Answer, BucketName, Committed, Entry, Page, Place, Precondition, Selection, Storage, StorageError,
-    Write,
+    Answer, BucketName, Committed, Entry, Page, Place, Precondition, Selection, Storage, StorageError, Write,
 };
 use insula_tenancy::TenantId;
 use parking_lot::Mutex;
@@ -330,9 +329,8 @@ impl Storage for TenantStorage {
             (Err(invalid), _) => return Answer::Ready(Err(invalid.into())),
             (_, Err(refused)) => return Answer::Ready(Err(refused)),
         };
-        let work = move |view: &View, _: &Moment<'_>| {
-            read::buckets(view, after.as_ref().map(BucketName::as_str), limit)
-        };
+        let work =
+            move |view: &View, _: &Moment<'_>| read::buckets(view, after.as_ref().map(BucketName::as_str), limit);
         match self.at_once("buckets", &work) {
             Some(answer) => Answer::Ready(answer),
             None => self.later("buckets", work),

@@ -34,7 +34,7 @@ fn is_over(record: &Record<'_>, moment: &Moment<'_>) -> bool {
 pub(crate) fn get<E: Engine>(view: &View<E>, at: &Place, moment: &Moment<'_>) -> Result<Option<Entry>, Failure> {
     let found = view.tables.get(Table::Entries, &key::encode(at), |bytes| {
         let record = Record::decode(bytes)?;
-        Ok((!is_over(&record, moment)).then(|| to_entry(at.key.as_str(), &record, true, moment)))
+        Ok::<_, Failure>((!is_over(&record, moment)).then(|| to_entry(at.key.as_str(), &record, true, moment)))
     });
     Ok(found?.transpose()?.flatten())
 }

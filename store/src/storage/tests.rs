@@ -1,7 +1,12 @@
 //! Storage as a tenant sees it, on a real disk: two tenants act, and a bystander watches.
 
+mod compaction;
+mod crash;
 mod faulty_disk;
+mod groups;
 mod listing;
+mod lives;
+mod model;
 mod quotas;
 
 use std::os::unix::fs::MetadataExt;
@@ -10,10 +15,18 @@ use std::sync::Arc;
 use insula_host_api::{Change, Expectation, GET_MANY_ANSWER_LIMIT, Precondition, Storage, StorageError, WRITES_LIMIT};
 
 use super::*;
-use crate::testing::{World, bucket, get, key, put, settings, write};
+use crate::testing::{World, bucket, get, place, put, settings, write};
 
-fn expect(bucket_name: &str, key_text: &str, expect: Expectation) -> Precondition {
-    Precondition { bucket: bucket(bucket_name), key: key(key_text), expect }
+fn expect(bucket: &str, key: &str, expect: Expectation) -> Precondition {
+    Precondition { at: place(bucket, key), expect }
+}
+
+fn in_bucket(keys: &[&str]) -> Vec<Place> {
+    keys.iter().map(|key| place("bucket", key)).collect()
+}
+
+fn add(delta: i64) -> Change {
+    Change::Increment { delta, ttl_ms: None }
 }
 
 #[tokio::test]
@@ -33,11 +46,11 @@ async fn equal_names_of_two_tenants_do_not_meet() {
 async fn an_open_file_answers_at_once() {
     let world = World::start().await;
     let a = world.enter(&world.a).storage();
-    assert!(matches!(a.get(&bucket("bucket"), &key("key")), Answer::Later(_)), "nobody has looked yet");
+    assert!(matches!(a.get(&place("bucket", "key")), Answer::Later(_)), "nobody has looked yet");
     assert!(get(&a, "bucket", "key").await.unwrap().is_none());
-    assert!(matches!(a.get(&bucket("bucket"), &key("key")), Answer::Ready(Ok(None))), "there is no file");
+    assert!(matches!(a.get(&place("bucket", "key")), Answer::Ready(Ok(None))), "there is no file");
     put(&a, "bucket", "key", b"value").await.unwrap();
-    assert!(matches!(a.get(&bucket("bucket"), &key("key")), Answer::Ready(Ok(Some(_)))));
+    assert!(matches!(a.get(&place("bucket", "key")), Answer::Ready(Ok(Some(_)))));
     world.bystander_is_untouched().await;
 }
 
@@ -67,8 +80,7 @@ async fn a_commit_is_whole_or_nothing() {
     let world = World::start().await;
     let a = world.enter(&world.a).storage();
     let version = put(&a, "bucket", "one", b"1").await.unwrap();
-    let writes =
-        || vec![write("bucket", "two", Change::Put(b"2".to_vec())), write("other", "one", Change::Increment(5))];
+    let writes = || vec![write("bucket", "two", Change::put(b"2")), write("other", "one", add(5))];
     let conditions = vec![
         expect("bucket", "one", Expectation::Version(version)),
         expect("bucket", "two", Expectation::Present),
@@ -78,7 +90,7 @@ async fn a_commit_is_whole_or_nothing() {
         Err(StorageError::Conflict { index: 1, bucket, key }) => assert_eq!((&*bucket, &*key), ("bucket", "two")),
         other => panic!("{other:?}"),
     }
-    let bad = vec![write("bucket", "two", Change::Put(b"2".to_vec())), write("bucket", "one", Change::Increment(1))];
+    let bad = vec![write("bucket", "two", Change::put(b"2")), write("bucket", "one", add(1))];
     assert!(matches!(a.commit(Vec::new(), bad).wait().await, Err(StorageError::NotANumber { .. })));
     assert!(get(&a, "bucket", "two").await.unwrap().is_none());
     assert!(get(&a, "other", "one").await.unwrap().is_none());
@@ -97,7 +109,7 @@ async fn a_version_is_never_used_twice() {
     let a = world.enter(&world.a).storage();
     let mut last = 0;
     for round in 0..5 {
-        let change = if round % 2 == 0 { Change::Put(vec![round]) } else { Change::Delete };
+        let change = if round % 2 == 0 { Change::put(vec![round]) } else { Change::Delete };
         let committed = a.commit(Vec::new(), vec![write("bucket", "key", change)]).wait().await.unwrap();
         assert!(committed.versions[0] > last);
         last = committed.versions[0];
@@ -105,7 +117,7 @@ async fn a_version_is_never_used_twice() {
     let absent = a.commit(Vec::new(), vec![write("bucket", "absent", Change::Delete)]).wait().await.unwrap();
     assert_eq!(absent.versions, [last + 1]);
     let stale = vec![expect("bucket", "key", Expectation::Version(1))];
-    let refused = a.commit(stale, vec![write("bucket", "key", Change::Put(Vec::new()))]).wait().await;
+    let refused = a.commit(stale, vec![write("bucket", "key", Change::put(b""))]).wait().await;
     assert!(matches!(refused, Err(StorageError::Conflict { .. })));
     world.bystander_is_untouched().await;
 }
@@ -115,7 +127,7 @@ async fn what_breaks_the_rules_of_a_commit_is_refused_by_name() {
     let world = World::start().await;
     let a = world.enter(&world.a).storage();
     let commit = async |writes| a.commit(Vec::new(), writes).wait().await.unwrap_err().code();
-    let twice = vec![write("bucket", "key", Change::Delete), write("bucket", "key", Change::Increment(1))];
+    let twice = vec![write("bucket", "key", Change::Delete), write("bucket", "key", add(1))];
     assert_eq!(commit(twice).await, "duplicate-key");
     let many = (0..=WRITES_LIMIT).map(|number| write("bucket", &number.to_string(), Change::Delete)).collect();
     assert_eq!(commit(many).await, "too-many");
@@ -123,33 +135,40 @@ async fn what_breaks_the_rules_of_a_commit_is_refused_by_name() {
     put(&a, "bucket", "min", &i64::MIN.to_le_bytes()).await.unwrap();
     put(&a, "bucket", "text", b"eight by").await.unwrap();
     put(&a, "bucket", "short", b"7 bytes").await.unwrap();
-    assert_eq!(commit(vec![write("bucket", "max", Change::Increment(1))]).await, "overflow");
-    assert_eq!(commit(vec![write("bucket", "min", Change::Increment(-1))]).await, "overflow");
-    assert_eq!(commit(vec![write("bucket", "short", Change::Increment(1))]).await, "not-a-number");
-    assert!(a.commit(Vec::new(), vec![write("bucket", "text", Change::Increment(1))]).wait().await.is_ok());
+    assert_eq!(commit(vec![write("bucket", "max", add(1))]).await, "overflow");
+    assert_eq!(commit(vec![write("bucket", "min", add(-1))]).await, "overflow");
+    assert_eq!(commit(vec![write("bucket", "short", add(1))]).await, "not-a-number");
+    assert!(a.commit(Vec::new(), vec![write("bucket", "text", add(1))]).wait().await.is_ok());
     world.bystander_is_untouched().await;
 }
 
 #[tokio::test]
-async fn get_many_answers_in_order_and_leaves_absent_keys_out() {
+async fn get_many_answers_across_buckets_in_the_order_of_the_question() {
     let world = World::start().await;
     let a = world.enter_with(&world.a, |quota| quota.value_bytes = (4 << 20).try_into().unwrap()).storage();
     for name in ["one", "two", "three"] {
         put(&a, "bucket", name, name.as_bytes()).await.unwrap();
     }
     put(&world.enter(&world.b).storage(), "bucket", "four", b"of b").await.unwrap();
-    let asked = ["three", "four", "one", "three"].map(key).to_vec();
-    let entries = a.get_many(&bucket("bucket"), asked).wait().await.unwrap();
-    assert_eq!(entries.iter().map(|entry| &*entry.key).collect::<Vec<_>>(), ["three", "one", "three"]);
+    put(&a, "other", "five", b"of another bucket").await.unwrap();
+    let mut asked = in_bucket(&["three", "four", "one", "three"]);
+    asked.push(place("other", "five"));
+    let entries = a.get_many(asked.clone()).wait().await.unwrap();
+    let keys: Vec<_> = entries.iter().map(|entry| entry.as_ref().map(|entry| &*entry.key)).collect();
+    assert_eq!(keys, [Some("three"), None, Some("one"), Some("three"), Some("five")]);
+    let of_nobody = world.enter(&world.another("nobody").await).storage();
+    for _ in 0..2 {
+        assert_eq!(of_nobody.get_many(asked.clone()).wait().await.unwrap().len(), 5, "absent, each of them");
+    }
 
     put(&a, "bucket", "large", &vec![0; GET_MANY_ANSWER_LIMIT]).await.unwrap();
     put(&a, "bucket", "empty", b"").await.unwrap();
-    let fits = a.get_many(&bucket("bucket"), ["large", "empty"].map(key).to_vec()).wait().await.unwrap();
+    let fits = a.get_many(in_bucket(&["large", "empty"])).wait().await.unwrap();
     assert_eq!(fits.len(), 2);
-    let over = a.get_many(&bucket("bucket"), ["large", "one"].map(key).to_vec()).wait().await;
+    let over = a.get_many(in_bucket(&["large", "one"])).wait().await;
     assert!(matches!(over, Err(StorageError::AnswerTooLarge { .. })));
-    let many = (0..257).map(|number| key(&number.to_string())).collect();
-    assert!(matches!(a.get_many(&bucket("bucket"), many).wait().await, Err(StorageError::TooMany { .. })));
+    let many = (0..257).map(|number| place("bucket", &number.to_string())).collect();
+    assert!(matches!(a.get_many(many).wait().await, Err(StorageError::TooMany { .. })));
     world.bystander_is_untouched().await;
 }
 
@@ -216,7 +235,7 @@ async fn a_file_in_use_is_never_closed() {
     let in_use = a.inner.slot.open().unwrap().unwrap();
     put(&b, "bucket", "key", b"of b").await.unwrap();
     assert_eq!(world.stores.maintenance().open_files(), 2);
-    assert_eq!(in_use.counters().unwrap().keys, 1);
+    assert_eq!(in_use.view().counters.keys, 1);
     drop(in_use);
     put(&b, "bucket", "key", b"again").await.unwrap();
     assert_eq!(world.stores.maintenance().open_files(), 1, "the next use of another file closes it");
@@ -255,7 +274,7 @@ async fn increments_of_many_at_once_are_never_lost() {
         tokio::spawn(async move {
             let storage = world.enter(if number % 2 == 0 { &world.a } else { &world.b }).storage();
             for _ in 0..10 {
-                let increment = vec![write("bucket", "count", Change::Increment(1))];
+                let increment = vec![write("bucket", "count", add(1))];
                 storage.commit(Vec::new(), increment).wait().await.unwrap();
             }
         })

@@ -23,7 +23,7 @@ pub(crate) struct Volume<E: Engine = Redb> {
     view: RwLock<Arc<View<E>>>,
 }
 
-/// The tables as the last commit left them.
+/// The tables as the last commit left them. Good while its volume is held too: a volume that is dropped is closed.
 pub(crate) struct View<E: Engine = Redb> {
     pub(crate) tables: E::Snapshot,
     pub(crate) counters: Counters,

@@ -9,7 +9,7 @@ use proptest::test_runner::{Config, TestRunner};
 use super::*;
 
 fn all() -> Selection {
-    Selection { prefix: String::new(), after: None, reverse: false, values: true, limit: 1_000 }
+    Selection { values: true, ..Selection::of_prefix("", 1_000) }
 }
 
 async fn list(storage: &TenantStorage, bucket_name: &str, selection: Selection) -> Page {
@@ -84,7 +84,7 @@ async fn a_cursor_stays_good_when_its_key_goes() {
         put(&a, "bucket", name, b"").await.unwrap();
     }
     let page = list(&a, "bucket", Selection { limit: 2, ..all() }).await;
-    let gone = vec![write("bucket", "b", Change::Delete), write("bucket", "bb", Change::Put(Vec::new()))];
+    let gone = vec![write("bucket", "b", Change::Delete), write("bucket", "bb", Change::put(b""))];
     a.commit(Vec::new(), gone).wait().await.unwrap();
     let rest = list(&a, "bucket", Selection { after: page.next, ..all() }).await;
     assert_eq!(rest.entries.iter().map(|entry| &*entry.key).collect::<Vec<_>>(), ["bb", "c", "d"]);
@@ -100,9 +100,9 @@ async fn listings_agree_with_an_ordered_map() {
     let mut writes = Vec::new();
     for (number, name) in names.into_iter().enumerate() {
         model.insert(name.to_owned(), number);
-        writes.push(write("bucket", name, Change::Put(number.to_string().into_bytes())));
-        writes.push(write("bucke", name, Change::Put(Vec::new())));
-        writes.push(write("bucketa", name, Change::Put(Vec::new())));
+        writes.push(write("bucket", name, Change::put(number.to_string())));
+        writes.push(write("bucke", name, Change::put(b"")));
+        writes.push(write("bucketa", name, Change::put(b"")));
     }
     a.commit(Vec::new(), writes).wait().await.unwrap();
     let text = || "(a|b|z|é|\u{10ffff}|\u{0}|\u{7f}){0,3}";
@@ -119,7 +119,7 @@ async fn listings_agree_with_an_ordered_map() {
         if reverse {
             expected.reverse();
         }
-        let selection = Selection { prefix, after, reverse, values: false, limit };
+        let selection = Selection { after, reverse, ..Selection::of_prefix(prefix, limit) };
         let (found, _) = handle.block_on(walk(&a, "bucket", selection));
         prop_assert_eq!(found, expected);
         Ok(())

@@ -36,7 +36,7 @@ async fn keys_are_counted_apart_from_bytes_and_a_swap_in_one_commit_fits() {
     put(&a, "bucket", "one", b"").await.unwrap();
     put(&a, "bucket", "two", b"").await.unwrap();
     assert!(matches!(put(&a, "bucket", "three", b"").await, Err(StorageError::QuotaExceeded { unit: "keys", .. })));
-    let swap = vec![write("bucket", "three", Change::Put(Vec::new())), write("bucket", "one", Change::Delete)];
+    let swap = vec![write("bucket", "three", Change::put(b"")), write("bucket", "one", Change::Delete)];
     a.commit(Vec::new(), swap).wait().await.unwrap();
     put(&a, "bucket", "two", b"longer").await.unwrap();
     world.bystander_is_untouched().await;
