@@ -6,6 +6,7 @@
 //! Nothing of shuttle works outside of [`check`].
 
 mod cache;
+mod storage;
 mod sync;
 
 /// Executions of each check. The schedules are drawn anew in every run; a failure prints the one to replay.

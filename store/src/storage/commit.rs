@@ -40,9 +40,7 @@ struct Plan {
 }
 
 /// The record that a write finds.
-#[derive(Default)]
 struct Found {
-    version: u64,
     expires_ms: Option<u64>,
     value: Vec<u8>,
     cost: u64,
@@ -141,8 +139,8 @@ impl<T: Write> Group<'_, T> {
     fn find(&self, key: &[u8]) -> Result<Option<Found>, Failure> {
         let found = self.tables.get(Table::Entries, key, |bytes| {
             let record = Record::decode(bytes)?;
-            let Record { version, expires_ms, value } = record;
-            Ok(Found { version, expires_ms, value: value.to_vec(), cost: record.cost(key) })
+            let Record { expires_ms, value, .. } = record;
+            Ok(Found { expires_ms, value: value.to_vec(), cost: record.cost(key) })
         });
         found?.transpose()
     }

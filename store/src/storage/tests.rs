@@ -7,6 +7,7 @@ mod groups;
 mod listing;
 mod lives;
 mod model;
+mod queue;
 mod quotas;
 
 use std::os::unix::fs::MetadataExt;
