@@ -22,8 +22,11 @@ mod limits;
 mod maintenance;
 mod quota;
 mod shelf;
+#[cfg(test)]
+mod shuttled;
 mod storage;
 mod stores;
+mod sync;
 #[cfg(test)]
 mod testing;
 

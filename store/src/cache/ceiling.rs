@@ -1,7 +1,8 @@
 //! The host's ceiling over all shards: a number of bytes, and nothing that leads to any shard (T4).
 
 use std::num::NonZeroU64;
-use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::sync::{AtomicU64, Ordering};
 
 /// Bytes that all shards hold together, and the most that they may.
 #[derive(Debug)]

@@ -17,13 +17,13 @@ use std::time::Duration;
 
 use insula_host_api::{Cache, CacheError, CacheStatistics, EntryKey, NamespaceName};
 use insula_tenancy::TenantId;
-use parking_lot::Mutex;
 
 pub(crate) use ceiling::Ceiling;
 use shard::{NewEntry, Shard, Tally, encode};
 
 use crate::clock::Clock;
 use crate::quota::LiveQuota;
+use crate::sync::{self, Mutex};
 
 /// The part of the budget that one value may have: a quarter.
 const VALUE_PART: u64 = 4;
