@@ -124,7 +124,7 @@ impl Inner {
         });
         let grants = Grants {
             storage: entry.store.storage(),
-            cache: entry.store.cache(),
+            cache: Arc::clone(&active.cache),
             log: Arc::clone(&log) as Arc<dyn LogSink>,
             configuration: Arc::clone(&active.configuration),
         };

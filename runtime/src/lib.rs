@@ -12,6 +12,7 @@
 
 mod admission;
 mod bill;
+mod chores;
 mod classify;
 mod compile;
 mod components;
@@ -50,7 +51,15 @@ pub use insula_store::{
 };
 pub use insula_tenancy as tenancy;
 
-/// A tenant's storage and cache, as [`Runtime::storage`] hands it out.
+/// A tenant's cache, as [`Runtime::cache`] hands it out.
+pub mod cache {
+    pub use insula_host_api::{
+        Answer, Cache, CacheError, CacheStatistics, EntryKey, FoundOrLease, InvalidName, Lease, Life, NamespaceName,
+        Patience,
+    };
+}
+
+/// A tenant's storage, and the statistics of its cache, as [`Runtime::storage`] hands it out.
 pub mod storage {
     pub use insula_host_api::{
         Answer, BucketName, CacheStatistics, Change, Committed, Entry, EntryKey, Expectation, InvalidName, Page,

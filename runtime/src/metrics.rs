@@ -20,27 +20,60 @@ impl Counters {
     }
 }
 
+fn family(text: &mut String, name: &str, kind: &str, help: &str) {
+    let _ = writeln!(text, "# HELP insula_{name} {help}\n# TYPE insula_{name} {kind}");
+}
+
 impl Inner {
     pub(crate) fn metrics(&self) -> String {
         let mut text = String::new();
-        let mut family = |name: &str, kind: &str, help: &str| {
-            let _ = writeln!(text, "# HELP insula_{name} {help}\n# TYPE insula_{name} {kind}");
-        };
-        family("calls_total", "counter", "Calls that ran, by how they ended.");
+        family(&mut text, "calls_total", "counter", "Calls that ran, by how they ended.");
         for (outcome, count) in self.counters.calls.lock().iter() {
             let _ = writeln!(text, "insula_calls_total{{outcome=\"{outcome}\"}} {count}");
         }
+        self.cache_metrics(&mut text);
         let (components, bytes) = self.components.held();
-        let gauges: [(&str, &str, u64); 5] = [
+        let (cache_bytes, cache_ceiling) = self.maintenance.cache_ceiling();
+        let gauges: [(&str, &str, u64); 7] = [
             ("calls_in_flight", "Calls admitted and not yet answered.", self.admission.in_flight() as u64),
             ("tenants_seen", "Tenants that have called since the host started.", self.tenants.len() as u64),
             ("components_loaded", "Components in the component cache.", components as u64),
             ("component_bytes", "Bytes of their artefacts.", bytes),
+            ("cache_bytes", "Bytes that all cache shards hold together.", cache_bytes),
+            ("cache_ceiling_bytes", "The most that they may hold.", cache_ceiling),
             ("storage_files_open", "Storage files that are open.", self.maintenance.open_files() as u64),
         ];
         for (name, help, value) in gauges {
-            let _ = writeln!(text, "# HELP insula_{name} {help}\n# TYPE insula_{name} gauge\ninsula_{name} {value}");
+            family(&mut text, name, "gauge", help);
+            let _ = writeln!(text, "insula_{name} {value}");
         }
         text
+    }
+
+    /// All shards together: what one tenant's does is the tenant's.
+    fn cache_metrics(&self, text: &mut String) {
+        let tally = self.maintenance.cache_tally();
+        family(text, "cache_reads_total", "counter", "Reads of the cache, by what they found.");
+        for (found, count) in [("fresh", tally.hits), ("stale", tally.stale_hits), ("nothing", tally.misses)] {
+            let _ = writeln!(text, "insula_cache_reads_total{{found=\"{found}\"}} {count}");
+        }
+        family(text, "cache_entries_gone_total", "counter", "Entries that left the cache, by why.");
+        let causes = [
+            ("budget", tally.evicted_for_budget),
+            ("ceiling", tally.evicted_for_ceiling),
+            ("expired", tally.expired),
+            ("removed", tally.removed),
+        ];
+        for (cause, count) in causes {
+            let _ = writeln!(text, "insula_cache_entries_gone_total{{cause=\"{cause}\"}} {count}");
+        }
+        let counters = [
+            ("cache_leases_total", "Leases to make a value.", tally.leases),
+            ("cache_waits_total", "Reads that waited for another caller's value.", tally.waits),
+        ];
+        for (name, help, count) in counters {
+            family(text, name, "counter", help);
+            let _ = writeln!(text, "insula_{name} {count}");
+        }
     }
 }

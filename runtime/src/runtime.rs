@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
-use insula_host_api::{CacheStatistics, Storage};
+use insula_host_api::{Cache, CacheStatistics, Storage};
 use insula_store::{
     AgentName, AgentRecord, Catalog, CatalogError, DataDir, Limits, Maintenance, OpenDataDirError, StoreSettings,
     Stores, UsageRow, VersionRecord,
@@ -14,9 +13,9 @@ use insula_tenancy::{
     VersionId,
 };
 use tokio::runtime::Handle;
-use tokio::task::JoinHandle;
 
 use crate::admission::Admission;
+use crate::chores::Chores;
 use crate::compile::CompilerPool;
 use crate::components::Components;
 use crate::control::Control;
@@ -86,7 +85,7 @@ pub(crate) struct Inner {
     authenticator: Authenticator,
     book: Arc<UsageBook>,
     checks: Vec<Check>,
-    flusher: parking_lot::Mutex<Option<JoinHandle<()>>>,
+    chores: Chores,
     // Last, and in this order: guests stop before the ticker that would stop them.
     _threads: Scheduler,
     _ticker: Ticker,
@@ -138,14 +137,14 @@ impl Runtime {
             authenticator,
             book,
             checks,
-            flusher: parking_lot::Mutex::default(),
+            chores: Chores::default(),
             catalog,
             _threads: threads,
             _ticker: ticker,
         });
         // Last: a key that is made and then not shown, because something else failed, would be lost.
         let operator_key = inner.catalog.ensure_operator_key().await?;
-        *inner.flusher.lock() = Some(flush_regularly(&inner, settings.host.usage_flush));
+        inner.chores.start(&inner, settings.host.usage_flush);
         Ok(Opened { runtime: Self(inner), operator_key })
     }
 
@@ -312,13 +311,22 @@ impl Runtime {
         Ok(self.0.tenants.entry(permit).await?.store.storage())
     }
 
+    /// The tenant's cache, as calls of this version see it. For an embedder that looks into it or warms it, in a tokio
+    /// runtime, whose timers end its waits.
+    ///
+    /// # Errors
+    ///
+    /// When the catalog cannot be read.
+    pub async fn cache(&self, permit: &Permit<'_, Manage>, version: VersionId) -> Result<Arc<dyn Cache>, CatalogError> {
+        Ok(self.0.tenants.entry(permit).await?.store.cache().for_version(version))
+    }
+
     /// How the tenant's cache is doing.
     ///
     /// # Errors
     ///
     /// When the catalog cannot be read.
     pub async fn cache_statistics(&self, permit: &Permit<'_, Manage>) -> Result<CacheStatistics, CatalogError> {
-        use insula_host_api::Cache as _;
         Ok(self.0.tenants.entry(permit).await?.store.cache().statistics())
     }
 
@@ -377,11 +385,7 @@ impl Runtime {
     pub async fn shutdown(&self) {
         self.0.admission.close();
         self.0.admission.emptied().await;
-        let flusher = self.0.flusher.lock().take();
-        if let Some(flusher) = flusher {
-            flusher.abort();
-            let _ = flusher.await;
-        }
+        self.0.chores.stop().await;
         if let Err(error) = self.0.flush_usage().await {
             tracing::error!(error = &error as &dyn std::error::Error, "usage could not be written at the end");
         }
@@ -393,20 +397,4 @@ impl Inner {
     pub(crate) async fn flush_usage(&self) -> Result<(), CatalogError> {
         self.book.flush(&self.catalog, &self.maintenance).await
     }
-}
-
-/// Holds the runtime weakly, so that the last clone's end is the end.
-fn flush_regularly(inner: &Arc<Inner>, every: Duration) -> JoinHandle<()> {
-    let inner = Arc::downgrade(inner);
-    tokio::spawn(async move {
-        let mut interval = tokio::time::interval(every);
-        interval.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        loop {
-            interval.tick().await;
-            let Some(inner) = inner.upgrade() else { return };
-            if let Err(error) = inner.flush_usage().await {
-                tracing::error!(error = &error as &dyn std::error::Error, "usage could not be written; it is kept");
-            }
-        }
-    })
 }

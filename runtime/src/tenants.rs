@@ -4,11 +4,12 @@
 //! tenant's handles only.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use insula_host_api::Configuration;
+use insula_host_api::{Cache, Configuration};
 use insula_store::{AgentName, Catalog, CatalogError, Digest, Limits, Quota, Stores, TenantStore};
 use insula_tenancy::{TenantId, TenantScope, VersionId};
 use parking_lot::{Mutex, RwLock};
@@ -71,14 +72,21 @@ impl Drop for Changing<'_> {
 }
 
 /// An agent's active version, as calls need it.
-#[derive(Debug)]
 pub(crate) struct ActiveAgent {
     pub(crate) name: AgentName,
     pub(crate) version: VersionId,
     pub(crate) version_text: String,
     pub(crate) digest: Digest,
     pub(crate) configuration: Arc<Configuration>,
+    /// The tenant's cache, as this version sees it.
+    pub(crate) cache: Arc<dyn Cache>,
     pub(crate) meter: Arc<Meter>,
+}
+
+impl fmt::Debug for ActiveAgent {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "ActiveAgent({} {})", self.name, self.version_text)
+    }
 }
 
 impl Tenants {
@@ -203,6 +211,7 @@ impl Tenants {
             digest: version.digest,
             meter: Meter::new(entry.id, agent.id, version.id, &self.book),
             configuration: Arc::new(configuration),
+            cache: entry.store.cache().for_version(version.id),
         });
         if !entry.is_unsettled(name) {
             entry.agents.write().insert(name.clone(), Arc::clone(&active));

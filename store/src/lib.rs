@@ -30,7 +30,7 @@ mod sync;
 #[cfg(test)]
 mod testing;
 
-pub use cache::TenantCache;
+pub use cache::{CacheFigures, CacheTally, TenantCache};
 pub use catalog::{
     AddedVersion, AgentName, AgentRecord, AuditRecord, Catalog, CatalogError, InvalidAgentName, InvalidTenantName,
     KeyInfo, NewVersion, TenantName, TenantRecord, TenantState, UsageRow, VersionRecord,

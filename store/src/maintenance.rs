@@ -7,6 +7,7 @@ use std::sync::Arc;
 use insula_tenancy::{RealmId, TenantId};
 use serde::Serialize;
 
+use crate::cache::{CacheFigures, CacheTally};
 use crate::storage::Failure;
 use crate::stores::{Shared, Tenant};
 
@@ -34,6 +35,9 @@ pub enum MaintenanceError {
     /// There is something left, which only an erasure may remove.
     #[error("the tenant still has {} keys in storage and {} components", .0.storage_keys, .0.components)]
     NotEmpty(Holdings),
+    /// The chore was broken off.
+    #[error("the chore did not come to its end")]
+    Interrupted(#[source] tokio::task::JoinError),
     /// The disk, or an engine on it, refused.
     #[error("cannot {operation} of {tenant}")]
     Failed {
@@ -109,6 +113,32 @@ impl Maintenance {
     #[must_use]
     pub fn cache_ceiling(&self) -> (u64, u64) {
         (self.shared.ceiling().used(), self.shared.ceiling().limit())
+    }
+
+    /// How one tenant's cache shard is doing. All zero when it has none.
+    #[must_use]
+    pub fn cache_statistics(&self, tenant: TenantId) -> CacheFigures {
+        self.shared.known_tenant(tenant).map(|state| state.cache.figures()).unwrap_or_default()
+    }
+
+    /// What happened in all cache shards together since the host started, those of tenants that are gone included.
+    #[must_use]
+    pub fn cache_tally(&self) -> CacheTally {
+        let (caches, mut total) = self.shared.caches();
+        caches.iter().for_each(|cache| total.add(&cache.tally()));
+        total
+    }
+
+    /// Gives back the room of cache entries that nobody is given any more: those of a tenant that does not call would keep
+    /// it from others.
+    ///
+    /// # Errors
+    ///
+    /// [`MaintenanceError::Interrupted`].
+    pub async fn sweep_caches(&self) -> Result<(), MaintenanceError> {
+        let shared = Arc::clone(&self.shared);
+        let sweep = move || shared.caches().0.iter().for_each(|cache| cache.sweep());
+        tokio::task::spawn_blocking(sweep).await.map_err(MaintenanceError::Interrupted)
     }
 }
 

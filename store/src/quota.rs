@@ -2,7 +2,8 @@
 //! change reaches handles that are already out.
 
 use std::num::NonZeroU64;
-use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::sync::{AtomicU64, Ordering};
 
 /// What one tenant may keep at most. Part of [`Limits`](crate::Limits).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

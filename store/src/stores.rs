@@ -8,7 +8,7 @@ use std::sync::Arc;
 use insula_tenancy::{RealmId, TenantId, TenantScope};
 use parking_lot::Mutex;
 
-use crate::cache::{Ceiling, TenantCache};
+use crate::cache::{CacheTally, Ceiling, TenantCache};
 use crate::clock::{Clock, MonotonicClock};
 use crate::home::Home;
 use crate::quota::LiveQuota;
@@ -46,6 +46,8 @@ pub(crate) struct Shared {
     tenants: Mutex<HashMap<TenantId, Arc<Tenant>>>,
     disk: Disk,
     ceiling: Arc<Ceiling>,
+    /// What happened in the shards of tenants that are gone: totals never go back.
+    past: Mutex<CacheTally>,
     clock: Arc<dyn Clock>,
     key: ArtefactKey,
 }
@@ -77,6 +79,7 @@ impl Stores {
             tenants: Mutex::default(),
             disk,
             ceiling: Arc::new(Ceiling::new(settings.cache_ceiling_bytes)),
+            past: Mutex::default(),
             clock,
         };
         Self { shared: Arc::new(shared) }
@@ -128,10 +131,24 @@ impl Shared {
         }
     }
 
+    /// The state of a tenant that has any.
+    pub(crate) fn known_tenant(&self, id: TenantId) -> Option<Arc<Tenant>> {
+        self.tenants.lock().get(&id).map(Arc::clone)
+    }
+
+    /// The caches of all tenants, and what happened in those of tenants that are gone.
+    pub(crate) fn caches(&self) -> (Vec<Arc<TenantCache>>, CacheTally) {
+        let tenants = self.tenants.lock();
+        (tenants.values().map(|tenant| Arc::clone(&tenant.cache)).collect(), *self.past.lock())
+    }
+
     /// Forgets a tenant whose directory was removed.
     pub(crate) fn forget(&self, tenant: &Tenant) {
-        tenant.cache.drop_shard();
-        self.tenants.lock().remove(&tenant.id);
+        tenant.cache.close();
+        let mut tenants = self.tenants.lock();
+        if tenants.remove(&tenant.id).is_some() {
+            self.past.lock().add(&tenant.cache.tally());
+        }
     }
 
     pub(crate) fn realm(&self) -> RealmId {

@@ -5,13 +5,16 @@ use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
-use insula_host_api::{BucketName, Cache, Change, Entry, EntryKey, NamespaceName, Place, Storage, StorageError, Write};
-use insula_tenancy::{Authenticator, NewKey, OperatorScope, TenantId, TenantScope};
+use insula_host_api::{
+    BucketName, Cache, Change, Entry, EntryKey, Life, NamespaceName, Place, Storage, StorageError, Write,
+};
+use insula_tenancy::{Authenticator, NewKey, OperatorScope, TenantId, TenantScope, VersionId};
 use tempfile::TempDir;
 
 use crate::{Catalog, Clock, DataDir, Limits, Quota, StoreSettings, Stores, TenantStorage, TenantStore};
+
+pub(crate) const HOUR_MS: u64 = 60 * 60 * 1_000;
 
 /// A clock that stands still until it is told otherwise.
 #[derive(Debug, Default)]
@@ -86,8 +89,7 @@ impl World {
         let world = Self { a, b, bystander, operator, stores, catalog, authenticator, data, directory, clock };
         let store = world.enter(&world.bystander);
         put(&store.storage(), "witness", "key", b"untouched").await.unwrap();
-        let life = insula_host_api::Life { ttl_ms: 3_600_000, stale_ms: 0, this_version_only: false };
-        store.cache().put(&namespace("witness"), &key("key"), b"untouched".to_vec(), life).unwrap();
+        cache(&store).put(&namespace("witness"), &key("key"), b"untouched".to_vec(), life(HOUR_MS)).unwrap();
         world
     }
 
@@ -116,10 +118,20 @@ impl World {
     pub(crate) async fn bystander_is_untouched(&self) {
         let store = self.enter(&self.bystander);
         assert_eq!(get(&store.storage(), "witness", "key").await.unwrap().unwrap().value, b"untouched");
-        assert_eq!(store.cache().get(&namespace("witness"), &key("key")).unwrap(), b"untouched");
+        assert_eq!(cache(&store).get(&namespace("witness"), &key("key")).unwrap(), b"untouched");
         let holdings = self.stores.maintenance().holdings(self.bystander.tenant()).await.unwrap();
         assert_eq!((holdings.storage_keys, holdings.cache_entries, holdings.components), (1, 1, 0));
     }
+}
+
+/// The cache of a tenant, as some version sees it.
+pub(crate) fn cache(store: &TenantStore) -> Arc<dyn Cache> {
+    store.cache().for_version(VersionId::generate())
+}
+
+/// A life for all versions, without staleness.
+pub(crate) fn life(ttl_ms: u64) -> Life {
+    Life { ttl_ms, stale_ms: 0, this_version_only: false }
 }
 
 pub(crate) fn bucket(text: &str) -> BucketName {

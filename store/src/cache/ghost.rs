@@ -2,19 +2,25 @@
 
 use std::collections::{HashMap, VecDeque};
 
-/// Fingerprints in the order in which they came, up to a bound that is given with each new one.
+/// Fingerprints in the order in which they came, up to a bound that is given with each new one. Half a hash is enough: one
+/// that is taken for another's costs an entry its place in a queue, and no more.
 #[derive(Debug, Default)]
 pub(crate) struct Ghost {
     /// Fingerprint and the turn in which it came. A turn that the map does not confirm is void.
-    queue: VecDeque<(u64, u64)>,
-    turns: HashMap<u64, u64>,
-    next_turn: u64,
+    queue: VecDeque<(u32, u32)>,
+    turns: HashMap<u32, u32>,
+    next_turn: u32,
+}
+
+fn fingerprint(hash: u64) -> u32 {
+    u32::try_from(hash >> u32::BITS).unwrap_or_default()
 }
 
 impl Ghost {
-    /// Remembers a fingerprint, and forgets the oldest beyond `limit`.
-    pub(crate) fn remember(&mut self, fingerprint: u64, limit: usize) {
-        self.next_turn += 1;
+    /// Remembers a key by its hash, and forgets the oldest beyond `limit`.
+    pub(crate) fn remember(&mut self, hash: u64, limit: usize) {
+        let fingerprint = fingerprint(hash);
+        self.next_turn = self.next_turn.wrapping_add(1);
         self.turns.insert(fingerprint, self.next_turn);
         self.queue.push_back((fingerprint, self.next_turn));
         while self.queue.len() > limit {
@@ -25,9 +31,9 @@ impl Ghost {
         }
     }
 
-    /// Whether the fingerprint was there. It is not there afterwards.
-    pub(crate) fn take(&mut self, fingerprint: u64) -> bool {
-        self.turns.remove(&fingerprint).is_some()
+    /// Whether the key was there. It is not there afterwards.
+    pub(crate) fn take(&mut self, hash: u64) -> bool {
+        self.turns.remove(&fingerprint(hash)).is_some()
     }
 
     #[cfg(test)]
@@ -40,22 +46,27 @@ impl Ghost {
 mod tests {
     use super::*;
 
+    /// A hash with a fingerprint of its own.
+    fn hash(number: u64) -> u64 {
+        number << u32::BITS
+    }
+
     #[test]
     fn the_oldest_fingerprints_are_forgotten_beyond_the_bound() {
         let mut ghost = Ghost::default();
-        (0..10).for_each(|fingerprint| ghost.remember(fingerprint, 4));
+        (0..10).for_each(|number| ghost.remember(hash(number), 4));
         assert_eq!(ghost.count(), 4);
-        assert!(!ghost.take(5));
-        assert!(ghost.take(6));
-        assert!(!ghost.take(6), "a fingerprint is taken once");
+        assert!(!ghost.take(hash(5)));
+        assert!(ghost.take(hash(6)));
+        assert!(!ghost.take(hash(6)), "a fingerprint is taken once");
     }
 
     #[test]
     fn a_fingerprint_that_comes_again_counts_from_then() {
         let mut ghost = Ghost::default();
-        for fingerprint in [1, 2, 1, 3] {
-            ghost.remember(fingerprint, 3);
+        for number in [1, 2, 1, 3] {
+            ghost.remember(hash(number), 3);
         }
-        assert!(ghost.take(1), "its first turn is void, and its second stands");
+        assert!(ghost.take(hash(1)), "its first turn is void, and its second stands");
     }
 }

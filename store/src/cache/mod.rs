@@ -1,126 +1,137 @@
-//! The cache: one shard a tenant, made with its first put, under one lock of its own.
+//! The cache: one shard a tenant, made with its first entry, under one lock of its own; and single flight for each of its
+//! keys.
 //!
 //! A shard never exceeds its tenant's budget, and what other tenants do evicts nothing here: when the host's ceiling over
 //! all shards is reached, the shard that wants to grow evicts from itself (R3). Time comes from an injected clock.
+//!
+//! `locked` is the core: it has the lock, and its files know no executor, no timer and no clock, so that the tests run the
+//! same source under every interleaving (see `shuttled`). `version` is what a call holds.
 
+mod agenda;
 mod ceiling;
 mod evict;
+mod flights;
 mod ghost;
+mod locked;
+mod name;
+mod namespaces;
 mod nodes;
 mod shard;
+mod tally;
 #[cfg(test)]
 mod tests;
+mod version;
+mod wait;
 
 use std::fmt;
 use std::sync::Arc;
-use std::time::Duration;
 
-use insula_host_api::{Cache, CacheError, CacheStatistics, EntryKey, NamespaceName};
-use insula_tenancy::TenantId;
+use insula_host_api::{Cache, CacheStatistics};
+use insula_tenancy::{TenantId, VersionId};
+use serde::Serialize;
 
 pub(crate) use ceiling::Ceiling;
-use shard::{NewEntry, Shard, Tally, encode};
+use locked::Locked;
+pub use tally::CacheTally;
+use version::VersionCache;
 
 use crate::clock::Clock;
 use crate::quota::LiveQuota;
-use crate::sync::{self, Mutex};
+use crate::sync;
 
-/// The part of the budget that one value may have: a quarter.
-const VALUE_PART: u64 = 4;
-
-/// One tenant's cache shard.
+/// One tenant's cache.
 pub struct TenantCache {
     tenant: TenantId,
-    quota: Arc<LiveQuota>,
-    ceiling: Arc<Ceiling>,
-    clock: Arc<dyn Clock>,
-    state: Mutex<State>,
+    inner: Arc<Inner>,
 }
 
-#[derive(Default)]
-struct State {
-    shard: Option<Box<Shard>>,
-    tally: Tally,
+/// What the handles of all versions share.
+struct Inner {
+    quota: Arc<LiveQuota>,
+    clock: Arc<dyn Clock>,
+    locked: Arc<Locked>,
+}
+
+/// How one tenant's shard is doing, for operators.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct CacheFigures {
+    /// What happened in it.
+    pub tally: CacheTally,
+    /// Entries that can be found.
+    pub entries: u64,
+    /// Their bytes, as the budget counts them.
+    pub bytes: u64,
+    /// The budget: the tenant's `cache-bytes`.
+    pub limit_bytes: u64,
 }
 
 impl TenantCache {
     pub(crate) fn new(tenant: TenantId, quota: Arc<LiveQuota>, ceiling: Arc<Ceiling>, clock: Arc<dyn Clock>) -> Self {
-        Self { tenant, quota, ceiling, clock, state: Mutex::default() }
+        let locked = Arc::new(Locked::new(Arc::clone(&quota), ceiling));
+        Self { tenant, inner: Arc::new(Inner { quota, clock, locked }) }
+    }
+
+    /// The shard as one version of an agent sees it: with the entries that were tied to this version, and without those
+    /// that were tied to another.
+    #[must_use]
+    pub fn for_version(&self, version: VersionId) -> Arc<dyn Cache> {
+        Arc::new(VersionCache::new(Arc::clone(&self.inner), version))
+    }
+
+    /// How the shard is doing, as its owner may know it.
+    #[must_use]
+    pub fn statistics(&self) -> CacheStatistics {
+        self.inner.statistics()
+    }
+
+    /// How the shard is doing, as operators may know it.
+    pub(crate) fn figures(&self) -> CacheFigures {
+        let (tally, entries, bytes) = self.inner.locked.figures();
+        CacheFigures { tally, entries, bytes, limit_bytes: self.inner.quota.cache_bytes() }
+    }
+
+    pub(crate) fn tally(&self) -> CacheTally {
+        self.inner.locked.tally()
+    }
+
+    /// Entries that can be found, and bytes that the shard holds.
+    pub(crate) fn holdings(&self) -> (u64, u64) {
+        (self.inner.locked.figures().1, self.inner.locked.held_bytes())
     }
 
     /// Evicts down to the budget, after it became smaller.
     pub(crate) fn trim(&self) {
-        let (now, budget) = (self.clock.now_ms(), self.quota.cache_bytes());
-        let mut state = self.state.lock();
-        let State { shard, tally } = &mut *state;
-        if let Some(shard) = shard {
-            shard.shrink_to(budget, now, budget, tally);
-        }
+        self.inner.locked.trim(self.inner.clock.now_ms());
     }
 
-    /// Forgets everything, and gives its room back.
-    pub(crate) fn drop_shard(&self) {
-        self.state.lock().shard = None;
+    /// Gives back the room of entries that nobody is given any more. The lock is let go again and again meanwhile.
+    pub(crate) fn sweep(&self) {
+        while self.inner.locked.sweep(self.inner.clock.now_ms()) {}
     }
 
-    /// Entries and bytes that the shard holds.
-    pub(crate) fn holdings(&self) -> (u64, u64) {
-        let state = self.state.lock();
-        state.shard.as_ref().map_or((0, 0), |shard| (shard.entries() as u64, shard.held_bytes()))
+    /// Forgets everything, gives its room back, and keeps nothing more: what calls that are still in flight put or fill
+    /// is dropped, and whoever waits is released with a lease that leads nowhere. There is no way back.
+    pub(crate) fn close(&self) {
+        self.inner.locked.close();
     }
 }
 
-impl Cache for TenantCache {
-    fn get(&self, namespace: &NamespaceName, key: &EntryKey) -> Option<Vec<u8>> {
-        let (key, now) = (encode(namespace.as_str(), key.as_str()), self.clock.now_ms());
-        let found = {
-            let mut state = self.state.lock();
-            let State { shard, tally } = &mut *state;
-            match shard {
-                Some(shard) => shard.get(&key, now, tally),
-                None => {
-                    tally.misses += 1;
-                    None
-                }
-            }
-        };
-        // The copy is made after the lock is let go.
-        found.map(|value| value.to_vec())
-    }
-
-    fn put(&self, namespace: &NamespaceName, key: &EntryKey, value: Vec<u8>, ttl: Duration) -> Result<(), CacheError> {
-        let budget = self.quota.cache_bytes();
-        let (size, limit) = (value.len() as u64, budget / VALUE_PART);
-        if size > limit {
-            return Err(CacheError::ValueTooLarge { size, limit });
-        }
-        let (key, now) = (encode(namespace.as_str(), key.as_str()), self.clock.now_ms());
-        let expires_ms = now.saturating_add(u64::try_from(ttl.as_millis()).unwrap_or(u64::MAX));
-        let entry = NewEntry { key, value: value.into_boxed_slice(), expires_ms };
-        let mut state = self.state.lock();
-        let State { shard, tally } = &mut *state;
-        let shard = shard.get_or_insert_with(|| Box::new(Shard::new(Arc::clone(&self.ceiling))));
-        shard.put(entry, now, budget, tally);
-        Ok(())
-    }
-
-    fn delete(&self, namespace: &NamespaceName, key: &EntryKey) {
-        if let Some(shard) = &mut self.state.lock().shard {
-            shard.delete(&encode(namespace.as_str(), key.as_str()));
-        }
-    }
-
-    fn clear(&self, namespace: &NamespaceName) {
-        if let Some(shard) = &mut self.state.lock().shard {
-            shard.clear(namespace.as_str().as_bytes());
-        }
-    }
-
+impl Inner {
     fn statistics(&self) -> CacheStatistics {
-        let state = self.state.lock();
-        let Tally { hits, misses, evicted, expired } = state.tally;
-        let (entries, bytes) = state.shard.as_ref().map_or((0, 0), |shard| (shard.entries() as u64, shard.bytes()));
-        CacheStatistics { hits, misses, evicted, expired, entries, bytes, limit_bytes: self.quota.cache_bytes() }
+        let (tally, entries, bytes) = self.locked.figures();
+        CacheStatistics {
+            hits: tally.hits,
+            stale_hits: tally.stale_hits,
+            misses: tally.misses,
+            leases: tally.leases,
+            waits: tally.waits,
+            evicted: tally.evicted(),
+            expired: tally.expired,
+            removed: tally.removed,
+            entries,
+            bytes,
+            limit_bytes: self.quota.cache_bytes(),
+        }
     }
 }
 

@@ -1,19 +1,28 @@
-//! Entries in a slab, and doubly linked lists through them. Every entry is in two lists at once: a queue, by which it is
-//! evicted, and a group, by which its namespace is cleared.
+//! Entries in a slab, and doubly linked lists through them. Every entry is in three lists at once: a queue, by which it is
+//! evicted, a group, by which its namespace is cleared, and a day of the agenda, by which its time comes to an end.
 
 use std::sync::Arc;
+
+use super::agenda::{grain, round_up};
 
 /// The place of an entry in the slab.
 pub(crate) type Place = u32;
 
+/// The version of an agent, as its id's bytes.
+pub(crate) type Version = [u8; 16];
+
 /// No place: the end of a list.
 const NONE: Place = Place::MAX;
+/// The slab grows by this part of itself, so that little of it is ever empty.
+const GROWTH_PART: usize = 4;
+const GROWTH_LEAST: usize = 16;
 
-/// Which of an entry's two links a list uses.
+/// Which of an entry's links a list uses.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Link {
     Queue,
     Group,
+    Day,
 }
 
 /// The queue that an entry is in.
@@ -31,32 +40,97 @@ struct Neighbours {
 
 const ALONE: Neighbours = Neighbours { towards_front: NONE, towards_back: NONE };
 
+/// What is put: a value, its name as it is kept, and its life.
+#[derive(Debug, Clone)]
+pub(crate) struct NewEntry {
+    /// The encoded name.
+    pub(crate) key: Arc<[u8]>,
+    /// The name's hash.
+    pub(crate) hash: u64,
+    pub(crate) value: Arc<[u8]>,
+    /// Fresh for so long from now.
+    pub(crate) ttl_ms: u64,
+    /// And stale for so long after that.
+    pub(crate) stale_ms: u64,
+    /// The one version that finds it; without, all do.
+    pub(crate) tied_to: Option<Version>,
+}
+
 /// One entry.
 #[derive(Debug)]
 pub(crate) struct Node {
-    /// Namespace and key, encoded. The index shares it.
+    /// The encoded name.
     pub(crate) key: Arc<[u8]>,
-    pub(crate) value: Arc<Box<[u8]>>,
-    pub(crate) expires_ms: u64,
-    /// The life of its namespace that it was put in.
+    pub(crate) value: Arc<[u8]>,
+    pub(crate) hash: u64,
+    pub(crate) fresh_until_ms: u64,
+    stale_ms: u32,
+    /// The one version that finds it; without, all do.
+    pub(crate) tied_to: Option<Version>,
+    /// The life of its namespace that it was put in: a slot, and which life of it.
+    pub(crate) slot: u32,
     pub(crate) generation: u64,
-    /// Reads since it came or was last passed over, up to 3.
+    /// Reads since it came or was last passed over, up to a few.
     pub(crate) reads: u8,
     pub(crate) queue: Queue,
+    /// Whether the agenda has it by the end of its staleness, since its freshness is known to be over.
+    pub(crate) faded: bool,
+    grain: u8,
     queue_link: Neighbours,
     group_link: Neighbours,
+    day_link: Neighbours,
 }
 
 impl Node {
-    pub(crate) fn new(key: Arc<[u8]>, value: Box<[u8]>, expires_ms: u64, generation: u64, queue: Queue) -> Self {
-        let value = Arc::new(value);
-        Self { key, value, expires_ms, generation, reads: 0, queue, queue_link: ALONE, group_link: ALONE }
+    pub(crate) fn new(entry: NewEntry, now_ms: u64, queue: Queue, reads: u8) -> Self {
+        Self {
+            key: entry.key,
+            value: entry.value,
+            hash: entry.hash,
+            fresh_until_ms: now_ms.saturating_add(entry.ttl_ms),
+            stale_ms: u32::try_from(entry.stale_ms).unwrap_or(u32::MAX),
+            tied_to: entry.tied_to,
+            slot: 0,
+            generation: 0,
+            reads,
+            queue,
+            faded: false,
+            grain: grain(entry.ttl_ms),
+            queue_link: ALONE,
+            group_link: ALONE,
+            day_link: ALONE,
+        }
+    }
+
+    pub(crate) fn is_fresh(&self, now_ms: u64) -> bool {
+        now_ms < self.fresh_until_ms
+    }
+
+    /// Whether nobody is given it any more, not even as stale.
+    pub(crate) fn is_over(&self, now_ms: u64) -> bool {
+        self.stale_until_ms() <= now_ms
+    }
+
+    fn stale_until_ms(&self) -> u64 {
+        self.fresh_until_ms.saturating_add(u64::from(self.stale_ms))
+    }
+
+    /// Its day in the agenda.
+    pub(crate) fn due_ms(&self) -> u64 {
+        round_up(if self.faded { self.stale_until_ms() } else { self.fresh_until_ms }, self.grain)
+    }
+
+    /// From now on its day is the end of its staleness.
+    pub(crate) fn fade(&mut self) {
+        self.faded = true;
+        self.grain = grain(u64::from(self.stale_ms));
     }
 
     fn link(&mut self, link: Link) -> &mut Neighbours {
         match link {
             Link::Queue => &mut self.queue_link,
             Link::Group => &mut self.group_link,
+            Link::Day => &mut self.day_link,
         }
     }
 }
@@ -76,6 +150,9 @@ impl Nodes {
             return Some(place);
         }
         let place = Place::try_from(self.places.len()).ok().filter(|place| *place != NONE)?;
+        if self.places.len() == self.places.capacity() {
+            self.places.reserve_exact((self.places.len() / GROWTH_PART).max(GROWTH_LEAST));
+        }
         self.places.push(Some(node));
         Some(place)
     }
@@ -83,10 +160,6 @@ impl Nodes {
     pub(crate) fn remove(&mut self, place: Place) -> Option<Node> {
         let node = self.places.get_mut(place as usize)?.take()?;
         self.free.push(place);
-        if self.free.len() == self.places.len() {
-            // Nothing is left: an idle shard gives its memory back.
-            *self = Self::default();
-        }
         Some(node)
     }
 
@@ -176,14 +249,16 @@ mod tests {
     use super::*;
 
     fn node(number: u64) -> Node {
-        Node::new(Arc::from(&b"k"[..]), Box::default(), number, 0, Queue::Small)
+        let (key, value) = (Arc::from(&b"\x01nk"[..]), Arc::default());
+        let entry = NewEntry { key, hash: 0, value, ttl_ms: number, stale_ms: 0, tied_to: None };
+        Node::new(entry, 0, Queue::Small, 0)
     }
 
     fn drain(list: &mut List, nodes: &mut Nodes) -> Vec<u64> {
         std::iter::from_fn(|| {
             let place = list.back()?;
             list.unlink(nodes, place);
-            nodes.get(place).map(|node| node.expires_ms)
+            nodes.get(place).map(|node| node.fresh_until_ms)
         })
         .collect()
     }

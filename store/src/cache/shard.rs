@@ -2,98 +2,74 @@
 //! ghost queue of fingerprints (Yang, Zhang, Qiu, Yue, Rashmi: "FIFO queues are all you need for cache eviction",
 //! SOSP 2023).
 //!
-//! Bytes are counted before an entry is in, overhead included, and the budget is never exceeded. Clearing a namespace
-//! detaches its group of entries in one step, whatever their number; what was detached is never found again, and is the
-//! first to give way when room is wanted.
+//! Bytes are counted before an entry is in, overhead included, and the budget is never exceeded. What was cleared is never
+//! found again, and gives way first; then what is past its freshness, in the order in which its time comes to an end; and
+//! only then what is fresh.
 
-use std::collections::HashMap;
-use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
+use hashbrown::HashTable;
+
+use super::agenda::Agenda;
 use super::ceiling::Ceiling;
 use super::ghost::Ghost;
-use super::nodes::{Link, List, Node, Nodes, Place, Queue};
+use super::name::Name;
+use super::namespaces::Namespaces;
+use super::nodes::{Link, List, NewEntry, Node, Nodes, Place, Queue, Version};
+use super::tally::{CacheTally, Cause};
 
 /// What an entry is counted with beyond its namespace, key and value, in bytes: its node, its part of the index and of
-/// the ghost queue, and the allocator's own, with room for growing by doubling.
+/// the ghost queue, and the allocator's own, with room for growing.
 pub(crate) const OVERHEAD: u64 = 256;
 /// The most reads that an entry is credited with.
 const READS_LIMIT: u8 = 3;
-/// The room for entries that an empty index keeps.
-const IDLE_CAPACITY: usize = 1_024;
-
-/// What happened since the shard came into being.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Tally {
-    pub(crate) hits: u64,
-    pub(crate) misses: u64,
-    pub(crate) evicted: u64,
-    pub(crate) expired: u64,
-}
-
-/// The entries of one namespace, in its present life.
-struct Namespace {
-    generation: u64,
-    group: List,
-    bytes: u64,
-}
-
-/// A value to be put, with its key encoded.
-pub(crate) struct NewEntry {
-    pub(crate) key: Arc<[u8]>,
-    pub(crate) value: Box<[u8]>,
-    pub(crate) expires_ms: u64,
-}
 
 /// One tenant's shard.
+#[derive(Debug)]
 pub(crate) struct Shard {
     ceiling: Arc<Ceiling>,
-    pub(super) hasher: RandomState,
-    pub(super) index: HashMap<Arc<[u8]>, Place>,
+    index: HashTable<Place>,
     pub(super) nodes: Nodes,
     pub(super) small: List,
     pub(super) main: List,
     pub(super) small_bytes: u64,
-    /// Namespaces that have entries, and no others: their number is bounded by the entries'.
-    namespaces: HashMap<Box<[u8]>, Namespace>,
-    last_generation: u64,
-    /// Entries of lives that are over.
-    pub(super) garbage: List,
-    garbage_bytes: u64,
+    pub(super) namespaces: Namespaces,
+    /// Entries by the end of their freshness, as far as that is not known to be over.
+    pub(super) fresh: Agenda,
+    /// Entries by the end of their staleness.
+    pub(super) faded: Agenda,
     pub(super) ghost: Ghost,
     pub(super) bytes: u64,
 }
 
-/// A key in the index: the length of the namespace (one byte), the namespace, the key.
-pub(crate) fn encode(namespace: &str, key: &str) -> Arc<[u8]> {
-    let length = u8::try_from(namespace.len()).unwrap_or(u8::MAX);
-    let parts = [&[length], namespace.as_bytes(), key.as_bytes()];
-    parts.concat().into()
+/// What a read finds.
+#[derive(Debug)]
+pub(crate) enum Found {
+    Fresh(Arc<[u8]>),
+    Stale(Arc<[u8]>),
+    Nothing,
 }
 
-fn namespace_of(key: &[u8]) -> &[u8] {
-    let parts = key.split_first().and_then(|(length, rest)| rest.split_at_checked(usize::from(*length)));
-    parts.map_or(&[], |(namespace, _)| namespace)
+pub(super) fn cost(node: &Node) -> u64 {
+    cost_of(&Name::decode(&node.key, node.hash), &node.value)
 }
 
-pub(super) fn cost(key: &[u8], value: &[u8]) -> u64 {
-    (key.len() as u64).saturating_sub(1).saturating_add(value.len() as u64).saturating_add(OVERHEAD)
+fn cost_of(name: &Name<'_>, value: &[u8]) -> u64 {
+    (name.bytes() as u64).saturating_add(value.len() as u64).saturating_add(OVERHEAD)
 }
 
 impl Shard {
     pub(crate) fn new(ceiling: Arc<Ceiling>) -> Self {
         Self {
             ceiling,
-            hasher: RandomState::new(),
-            index: HashMap::new(),
+            index: HashTable::new(),
             nodes: Nodes::default(),
             small: List::new(Link::Queue),
             main: List::new(Link::Queue),
             small_bytes: 0,
-            namespaces: HashMap::new(),
-            last_generation: 0,
-            garbage: List::new(Link::Group),
-            garbage_bytes: 0,
+            namespaces: Namespaces::new(),
+            fresh: Agenda::default(),
+            faded: Agenda::default(),
             ghost: Ghost::default(),
             bytes: 0,
         }
@@ -101,12 +77,16 @@ impl Shard {
 
     /// Entries that can be found.
     pub(crate) fn entries(&self) -> usize {
-        self.index.len().saturating_sub(self.garbage.count())
+        self.held_entries().saturating_sub(self.namespaces.cleared().0)
     }
 
     /// Bytes of entries that can be found.
     pub(crate) fn bytes(&self) -> u64 {
-        self.bytes.saturating_sub(self.garbage_bytes)
+        self.bytes.saturating_sub(self.namespaces.cleared().1)
+    }
+
+    pub(super) fn held_entries(&self) -> usize {
+        self.index.len()
     }
 
     /// Bytes of all entries, those that wait to give way included: what the budget and the ceiling are held against.
@@ -114,83 +94,75 @@ impl Shard {
         self.bytes
     }
 
-    pub(crate) fn get(&mut self, key: &[u8], now_ms: u64, tally: &mut Tally) -> Option<Arc<Box<[u8]>>> {
-        let found = self.find(key, now_ms, tally);
-        let node = found.and_then(|place| self.nodes.get_mut(place));
-        if let Some(node) = node {
-            tally.hits += 1;
-            node.reads = node.reads.saturating_add(1).min(READS_LIMIT);
-            Some(Arc::clone(&node.value))
-        } else {
-            tally.misses += 1;
-            None
-        }
+    pub(crate) fn is_empty(&self) -> bool {
+        self.index.is_empty()
     }
 
-    /// The place of an entry that is alive; one that is not is removed.
-    fn find(&mut self, key: &[u8], now_ms: u64, tally: &mut Tally) -> Option<Place> {
-        let place = *self.index.get(key)?;
-        let node = self.nodes.get(place)?;
-        let expired = node.expires_ms <= now_ms;
-        if expired || !self.is_live(node) {
-            tally.expired += u64::from(expired && self.is_live(node));
+    /// Reads an entry, as one version sees it. One whose time is over is removed.
+    pub(crate) fn read(&mut self, name: &Name<'_>, version: &Version, now_ms: u64, tally: &mut CacheTally) -> Found {
+        let Some(place) = self.place(name) else { return Found::Nothing };
+        let Some(node) = self.nodes.get_mut(place) else { return Found::Nothing };
+        let is_live = self.namespaces.has(node);
+        if !is_live || node.is_over(now_ms) {
+            tally.expired += u64::from(is_live);
             self.remove(place);
-            return None;
+            return Found::Nothing;
         }
-        Some(place)
+        if node.tied_to.is_some_and(|only| only != *version) {
+            return Found::Nothing;
+        }
+        if !node.is_fresh(now_ms) {
+            return Found::Stale(Arc::clone(&node.value));
+        }
+        node.reads = node.reads.saturating_add(1).min(READS_LIMIT);
+        Found::Fresh(Arc::clone(&node.value))
     }
 
-    fn is_live(&self, node: &Node) -> bool {
-        let namespace = self.namespaces.get(namespace_of(&node.key));
-        namespace.is_some_and(|namespace| namespace.generation == node.generation)
+    fn place(&self, name: &Name<'_>) -> Option<Place> {
+        let is_it = |place: &Place| self.nodes.get(*place).is_some_and(|node| name.is(&node.key));
+        self.index.find(name.hash, is_it).copied()
     }
 
     /// Puts an entry, evicting others for room. One that finds no room under the host's ceiling, even with the shard
     /// empty, is evicted at once; what it replaced is gone either way.
-    pub(crate) fn put(&mut self, entry: NewEntry, now_ms: u64, budget: u64, tally: &mut Tally) {
-        let replaced = self.find(&entry.key, now_ms, tally).and_then(|place| self.remove(place));
-        let cost = cost(&entry.key, &entry.value);
-        let fingerprint = self.hasher.hash_one(&entry.key);
-        let room = cost <= budget && {
-            self.shrink_to(budget - cost, now_ms, budget, tally);
-            self.take_room(cost, now_ms, budget, tally)
-        };
-        if !room {
-            tally.evicted += 1;
+    pub(crate) fn put(&mut self, entry: NewEntry, now_ms: u64, budget: u64, tally: &mut CacheTally) {
+        let name = Name::decode(&entry.key, entry.hash);
+        let replaced = self.take(&name, now_ms, tally);
+        let cost = cost_of(&name, &entry.value);
+        if cost > budget {
+            tally.evict(Cause::Budget);
+            return;
+        }
+        self.shrink_to(budget - cost, now_ms, budget, tally);
+        if !self.take_room(cost, now_ms, budget, tally) {
+            tally.evict(Cause::Ceiling);
             return;
         }
         // What was read again, or comes back soon after it was evicted, is no newcomer.
-        let returned = self.ghost.take(fingerprint);
+        let returned = self.ghost.take(entry.hash);
         let in_main = returned || replaced.as_ref().is_some_and(|node| node.queue == Queue::Main);
         let reads = replaced.map_or(0, |node| node.reads.saturating_add(1).min(READS_LIMIT));
-        self.insert(entry, if in_main { Queue::Main } else { Queue::Small }, reads, cost);
+        let queue = if in_main { Queue::Main } else { Queue::Small };
+        self.insert(Node::new(entry, now_ms, queue, reads), cost);
     }
 
-    fn take_room(&mut self, cost: u64, now_ms: u64, budget: u64, tally: &mut Tally) -> bool {
+    fn take_room(&mut self, cost: u64, now_ms: u64, budget: u64, tally: &mut CacheTally) -> bool {
         while !self.ceiling.try_take(cost) {
-            if !self.reclaim_one(now_ms, budget, tally) {
+            if !self.reclaim_one(now_ms, budget, Cause::Ceiling, tally) {
                 return false;
             }
         }
         true
     }
 
-    fn insert(&mut self, entry: NewEntry, queue: Queue, reads: u8, cost: u64) {
-        let namespace = namespace_of(&entry.key);
-        if !self.namespaces.contains_key(namespace) {
-            self.last_generation += 1;
-            let life = Namespace { generation: self.last_generation, group: List::new(Link::Group), bytes: 0 };
-            self.namespaces.insert(namespace.into(), life);
-        }
-        let Some(life) = self.namespaces.get_mut(namespace) else { return };
-        let mut node = Node::new(Arc::clone(&entry.key), entry.value, entry.expires_ms, life.generation, queue);
-        node.reads = reads;
+    /// Puts an entry, for which room was taken, into everything.
+    fn insert(&mut self, node: Node, cost: u64) {
+        let (key, hash, queue) = (Arc::clone(&node.key), node.hash, node.queue);
         let Some(place) = self.nodes.insert(node) else {
             self.ceiling.give_back(cost);
             return;
         };
-        life.group.push_front(&mut self.nodes, place);
-        life.bytes += cost;
+        self.namespaces.enter(&mut self.nodes, Name::decode(&key, hash).namespace, place, cost);
         match queue {
             Queue::Small => {
                 self.small.push_front(&mut self.nodes, place);
@@ -198,30 +170,43 @@ impl Shard {
             }
             Queue::Main => self.main.push_front(&mut self.nodes, place),
         }
+        self.fresh.file(&mut self.nodes, place);
         self.bytes += cost;
-        self.index.insert(entry.key, place);
+        let nodes = &self.nodes;
+        self.index.insert_unique(hash, place, |place| nodes.get(*place).map_or(0, |node| node.hash));
     }
 
-    pub(crate) fn delete(&mut self, key: &[u8]) {
-        if let Some(place) = self.index.get(key).copied() {
-            self.remove(place);
+    /// Forgets one entry.
+    pub(crate) fn delete(&mut self, name: &Name<'_>, now_ms: u64, tally: &mut CacheTally) {
+        self.take(name, now_ms, tally);
+    }
+
+    /// Removes the entry of a name, and counts why it went; `None` when it was not there or was cleared.
+    fn take(&mut self, name: &Name<'_>, now_ms: u64, tally: &mut CacheTally) -> Option<Node> {
+        let node = self.place(name).and_then(|place| self.nodes.get(place).map(|node| (place, node)));
+        let (place, node) = node?;
+        let (is_live, is_over) = (self.namespaces.has(node), node.is_over(now_ms));
+        let node = self.remove(place);
+        if !is_live {
+            return None;
         }
+        if is_over {
+            tally.expired += 1;
+        } else {
+            tally.removed += 1;
+        }
+        node
     }
 
     /// Ends the present life of a namespace.
-    pub(crate) fn clear(&mut self, namespace: &[u8]) {
-        if let Some(life) = self.namespaces.remove(namespace) {
-            self.garbage_bytes += life.bytes;
-            self.garbage.append(&mut self.nodes, life.group);
-        }
+    pub(crate) fn clear(&mut self, namespace: &[u8], tally: &mut CacheTally) {
+        tally.removed += self.namespaces.clear(&mut self.nodes, namespace) as u64;
     }
 
     /// Takes an entry out of everything, and gives its room back.
     pub(super) fn remove(&mut self, place: Place) -> Option<Node> {
         let node = self.nodes.get(place)?;
-        let (queue, live, cost) = (node.queue, self.is_live(node), cost(&node.key, &node.value));
-        let namespace = Arc::clone(&node.key);
-        let namespace = namespace_of(&namespace);
+        let (queue, faded, hash, cost) = (node.queue, node.faded, node.hash, cost(node));
         match queue {
             Queue::Small => {
                 self.small.unlink(&mut self.nodes, place);
@@ -229,32 +214,25 @@ impl Shard {
             }
             Queue::Main => self.main.unlink(&mut self.nodes, place),
         }
-        match self.namespaces.get_mut(namespace) {
-            Some(life) if live => {
-                life.group.unlink(&mut self.nodes, place);
-                life.bytes = life.bytes.saturating_sub(cost);
-                if life.group.count() == 0 {
-                    self.namespaces.remove(namespace);
-                }
-            }
-            _ => {
-                self.garbage.unlink(&mut self.nodes, place);
-                self.garbage_bytes = self.garbage_bytes.saturating_sub(cost);
-            }
-        }
-        let node = self.nodes.remove(place)?;
-        self.index.remove(&node.key);
-        if self.index.is_empty() && self.index.capacity() > IDLE_CAPACITY {
-            self.index = HashMap::new();
+        self.namespaces.leave(&mut self.nodes, place, cost);
+        let agenda = if faded { &mut self.faded } else { &mut self.fresh };
+        agenda.strike(&mut self.nodes, place);
+        if let Ok(entry) = self.index.find_entry(hash, |found| *found == place) {
+            entry.remove();
         }
         self.bytes = self.bytes.saturating_sub(cost);
         self.ceiling.give_back(cost);
-        Some(node)
+        self.nodes.remove(place)
     }
 
     #[cfg(test)]
     pub(crate) fn ghosts(&self) -> usize {
         self.ghost.count()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn days(&self) -> usize {
+        self.fresh.days() + self.faded.days()
     }
 }
 

@@ -4,8 +4,16 @@
 //! [`sync`] has the names of [`crate::sync`]. Each other file here stands for a folder of the crate: it takes this `sync`
 //! in where the folder takes the other, and names the folder's cores by `#[path]`. What they hold is checked there too.
 //! Nothing of shuttle works outside of [`check`].
+#![expect(
+    dead_code,
+    unreachable_pub,
+    clippy::duplicate_mod,
+    reason = "the same source on purpose, and of what it offers the crate only what the checks here need"
+)]
 
 mod cache;
+#[path = "../quota.rs"]
+mod quota;
 mod storage;
 mod sync;
 

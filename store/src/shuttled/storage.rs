@@ -2,15 +2,10 @@
 
 use super::{check, sync};
 
-#[expect(clippy::duplicate_mod, reason = "the same source on purpose, over the locks of `super::sync`")]
 #[path = "../storage/open_files.rs"]
 mod open_files;
-#[expect(clippy::duplicate_mod, reason = "the same source on purpose, over the locks of `super::sync`")]
-#[expect(dead_code, reason = "what the checks do not call is called by the crate")]
 #[path = "../storage/queue.rs"]
 mod queue;
-#[expect(clippy::duplicate_mod, reason = "the same source on purpose, over the locks of `super::sync`")]
-#[expect(dead_code, reason = "what the checks do not call is called by the crate")]
 #[path = "../storage/slot.rs"]
 mod slot;
 

@@ -1,13 +1,12 @@
 //! The door: realms, live quotas, and what the host's chores see.
 
 use std::num::NonZeroU64;
-use std::time::Duration;
 
-use insula_host_api::{Cache, Storage, StorageError};
+use insula_host_api::{Storage, StorageError};
 use insula_tenancy::{Authenticator, TenantId};
 
 use super::*;
-use crate::testing::{World, get, key, namespace, put, settings};
+use crate::testing::{HOUR_MS, World, cache, get, key, life, namespace, put, settings};
 use crate::{Holdings, MaintenanceError};
 
 #[tokio::test]
@@ -28,7 +27,7 @@ async fn entering_makes_no_file_and_reading_nothing_makes_none() {
     let store = world.enter(&world.a);
     assert!(get(&store.storage(), "bucket", "key").await.unwrap().is_none());
     assert!(get(&store.storage(), "bucket", "key").await.unwrap().is_none());
-    assert!(store.cache().get(&namespace("n"), &key("k")).is_none());
+    assert!(cache(&store).get(&namespace("n"), &key("k")).is_none());
     let holdings = world.stores.maintenance().holdings(world.a.tenant()).await.unwrap();
     assert_eq!(holdings, Holdings::default());
     assert!(!world.home(world.a.tenant()).exists());
@@ -42,7 +41,7 @@ async fn another_quota_reaches_handles_that_are_already_out() {
     let store = world.enter(&world.a);
     put(&store.storage(), "bucket", "key", &[0; 100]).await.unwrap();
     for number in 0..8 {
-        store.cache().put(&namespace("n"), &key(&number.to_string()), vec![0; 500], Duration::from_secs(1)).unwrap();
+        cache(&store).put(&namespace("n"), &key(&number.to_string()), vec![0; 500], life(HOUR_MS)).unwrap();
     }
     world.enter_with(&world.a, |quota| {
         quota.storage_keys = NonZeroU64::MIN;
@@ -94,7 +93,7 @@ async fn holdings_count_what_each_tenant_has_and_no_more() {
     let (a, b) = (world.enter(&world.a), world.enter(&world.b));
     put(&a.storage(), "bucket", "key", b"value").await.unwrap();
     put(&a.storage(), "bucket", "two", b"").await.unwrap();
-    b.cache().put(&namespace("n"), &key("k"), b"value".to_vec(), Duration::from_secs(1)).unwrap();
+    cache(&b).put(&namespace("n"), &key("k"), b"value".to_vec(), life(HOUR_MS)).unwrap();
     let maintenance = world.stores.maintenance();
     let of_a = maintenance.holdings(world.a.tenant()).await.unwrap();
     assert_eq!((of_a.storage_keys, of_a.storage_bytes, of_a.cache_entries), (2, 2 * (6 + 3 + 16) + 5, 0));

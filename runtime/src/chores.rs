@@ -1,0 +1,61 @@
+//! What the host does by itself, again and again: usage goes to the catalog, and caches give back the room of what nobody
+//! is given any more. Each chore holds the runtime weakly, so that the last clone's end is the end.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use tokio::task::JoinHandle;
+use tokio::time::MissedTickBehavior;
+
+use crate::runtime::Inner;
+
+/// How long a cache entry that is over may keep its room from other tenants, when its own tenant does not call.
+const CACHE_SWEEP: Duration = Duration::from_secs(10);
+
+/// The chores of one runtime.
+#[derive(Debug, Default)]
+pub(crate) struct Chores(Mutex<Vec<JoinHandle<()>>>);
+
+impl Chores {
+    /// Starts them.
+    pub(crate) fn start(&self, inner: &Arc<Inner>, usage_flush: Duration) {
+        let flush = regularly(inner, usage_flush, async |inner: Arc<Inner>| {
+            if let Err(error) = inner.flush_usage().await {
+                tracing::error!(error = &error as &dyn std::error::Error, "usage could not be written; it is kept");
+            }
+        });
+        let sweep = regularly(inner, CACHE_SWEEP, async |inner: Arc<Inner>| {
+            if let Err(error) = inner.maintenance.sweep_caches().await {
+                tracing::error!(error = &error as &dyn std::error::Error, "the caches could not be swept");
+            }
+        });
+        self.0.lock().extend([flush, sweep]);
+    }
+
+    /// Ends them, each between two steps.
+    pub(crate) async fn stop(&self) {
+        let chores = std::mem::take(&mut *self.0.lock());
+        for chore in chores {
+            chore.abort();
+            let _ = chore.await;
+        }
+    }
+}
+
+fn regularly<F, C>(inner: &Arc<Inner>, every: Duration, chore: C) -> JoinHandle<()>
+where
+    F: Future<Output = ()> + Send,
+    C: Fn(Arc<Inner>) -> F + Send + 'static,
+{
+    let inner = Arc::downgrade(inner);
+    tokio::spawn(async move {
+        let mut interval = tokio::time::interval(every);
+        interval.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            interval.tick().await;
+            let Some(inner) = inner.upgrade() else { return };
+            chore(inner).await;
+        }
+    })
+}
