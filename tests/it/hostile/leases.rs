@@ -103,7 +103,11 @@ fn waiting_without_end_ends_at_the_deadline_and_holds_no_thread() {
         open_the_gate(&tenant);
         assert_eq!(holder.join().unwrap().status, 200);
     });
-    assert_eq!(told(&tenant, &json!({ "attack": "wait-for-lease" })), json!({ "filled": true }), "no place is left over");
+    assert_eq!(
+        told(&tenant, &json!({ "attack": "wait-for-lease" })),
+        json!({ "filled": true }),
+        "no place is left over"
+    );
 }
 
 #[test]
@@ -152,5 +156,9 @@ fn a_lease_of_one_tenant_holds_nobody_elses_key() {
         open_the_gate(&one);
         assert_eq!(holder.join().unwrap().status, 200);
     });
-    assert_eq!(told(&one, &json!({ "attack": "wait-for-lease" })), json!({ "filled": true }), "the other's fill is its own");
+    assert_eq!(
+        told(&one, &json!({ "attack": "wait-for-lease" })),
+        json!({ "filled": true }),
+        "the other's fill is its own"
+    );
 }
