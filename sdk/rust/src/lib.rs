@@ -5,7 +5,7 @@
 //!
 //! It owns no behaviour: limits, isolation and errors are the host's, and the functions of each module are those of the
 //! WIT interface of that name. It also compiles on the host, so that an agent's own logic can be tested there; a call of
-//! a host function panics then. With the feature `testing`, [`storage`] is a stand-in in memory instead.
+//! a host function panics then. With the feature `testing`, [`storage`] is in memory there, and the log on standard error.
 //!
 //! ```no_run
 //! use insula_sdk::prelude::*;

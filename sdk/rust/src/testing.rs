@@ -1,8 +1,9 @@
 //! Storage in memory, for the tests of an agent on the machine that builds it (feature `testing`).
 //!
 //! Each thread has a storage of its own, and so each test. It keeps the rules of `wit/storage.wit`: names, versions,
-//! preconditions, lives, pages. It has no quota and keeps nothing on disk, and the other interfaces are not there: a test
-//! calls the parts of its agent that need storage and nothing else.
+//! preconditions, lives, pages. It has no quota and keeps nothing on disk. Log lines go to standard error, where `cargo
+//! test` keeps them for tests that fail. The other interfaces are not there: a test calls the parts of its agent that need
+//! storage and nothing else.
 //!
 //! ```toml
 //! [dev-dependencies]
@@ -18,6 +19,8 @@ mod tests;
 use std::cell::RefCell;
 
 use memory::Memory;
+
+use crate::log::Level;
 
 type Act = Box<dyn FnMut()>;
 
@@ -41,6 +44,11 @@ pub fn before_commit(act: impl FnMut() + 'static) {
 #[must_use]
 pub fn keys() -> Vec<(String, String)> {
     MEMORY.with_borrow(Memory::keys)
+}
+
+/// Writes a line of the log to standard error.
+pub fn write(level: Level, message: &str) {
+    eprintln!("{level:?}: {message}");
 }
 
 /// Lets the others write first.
