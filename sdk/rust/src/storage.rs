@@ -159,6 +159,18 @@ impl Write {
         Self { at, change: Change::Increment(Addition { delta, ttl_ms: Some(ttl_ms) }) }
     }
 
+    /// The same write with this life, in milliseconds, or with one that has no end. A deletion stays what it is.
+    #[must_use]
+    pub fn with_life(mut self, ttl_ms: Option<u64>) -> Self {
+        match &mut self.change {
+            Change::Put(content) => content.ttl_ms = ttl_ms,
+            Change::Increment(addition) => addition.ttl_ms = ttl_ms,
+            Change::Expire(life) => *life = ttl_ms,
+            Change::Delete => {}
+        }
+        self
+    }
+
     /// Gives a key a new life of so many milliseconds from now on. Its value stays.
     #[must_use]
     pub fn expire(at: Address, ttl_ms: u64) -> Self {

@@ -29,6 +29,12 @@ thread_local! {
     static BEFORE_COMMIT: RefCell<Option<Act>> = const { RefCell::new(None) };
 }
 
+/// Empties this thread's storage, and lets nobody write in between any more: for a test that runs many cases.
+pub fn reset() {
+    MEMORY.with_borrow_mut(|memory| *memory = Memory::default());
+    BEFORE_COMMIT.set(None);
+}
+
 /// Lets time pass for the lives of keys, in milliseconds.
 pub fn advance(ms: u64) {
     MEMORY.with_borrow_mut(|memory| memory.advance(ms));

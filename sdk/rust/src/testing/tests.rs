@@ -1,6 +1,6 @@
 //! The stand-in keeps the rules of `wit/storage.wit`, and the helpers of `storage` work on it.
 
-use super::{advance, before_commit, keys};
+use super::{advance, before_commit, keys, reset};
 use crate::Error;
 use crate::storage::{
     Address, Attempt, Commit, Precondition, Selection, Write, buckets, commit, delete, get, get_many, get_these,
@@ -53,7 +53,8 @@ fn a_life_ends_for_every_function() {
     commit(&[], &[Write::expire(at("k"), 50), Write::expire(at("absent"), 50)]).unwrap();
     advance(100);
     assert_eq!(keys(), []);
-    put_for("b", "k", b"v", 10).unwrap();
+    commit(&[], &[Write::put(at("k"), "v").with_life(Some(10)), Write::delete(at("n")).with_life(Some(10))]).unwrap();
+    assert_eq!(get("b", "k").unwrap().unwrap().ttl_ms, Some(10));
     commit(&[], &[Write::keep(at("k"))]).unwrap();
     advance(10_000);
     assert_eq!(get("b", "k").unwrap().unwrap().ttl_ms, None);
@@ -123,6 +124,9 @@ fn an_update_gives_up_after_its_attempts_and_says_when_to_come_back() {
     let error = error.unwrap_err();
     assert_eq!((error.code.as_str(), error.retry_after_ms), ("conflict", Some(100)));
     assert_eq!(get("b", "n").unwrap().unwrap().number().unwrap(), 3);
+    reset();
+    put("b", "n", b"").unwrap();
+    assert_eq!(keys().len(), 1);
 }
 
 #[test]
