@@ -199,7 +199,7 @@ impl<'a> Audit<'a> {
 
     fn count(&mut self) -> Result<(), Error> {
         self.seen += 1;
-        if self.seen % LOOK_EVERY != 0 || (self.may_go_on)() {
+        if !self.seen.is_multiple_of(LOOK_EVERY) || (self.may_go_on)() {
             return Ok(());
         }
         let message = "the books are larger than this call's limits allow to read: audit one account at a time, or ask \
