@@ -1,6 +1,9 @@
 //! A hostile guest, one attack a test: the exact error, a bill that says why, and a neighbour that keeps answering with
 //! its data untouched.
 
+mod leases;
+mod lives;
+
 use std::sync::OnceLock;
 
 use serde_json::{Value, json};
