@@ -58,6 +58,30 @@ impl Home {
         files::make_dir(&self.make()?, section)
     }
 
+    /// Files in it and in its directories, and their bytes.
+    pub(crate) fn weigh(&self) -> io::Result<(u64, u64)> {
+        let Some(home) = self.open()? else { return Ok((0, 0)) };
+        let (mut files, mut bytes) = (0_u64, 0_u64);
+        let mut waiting = vec![home];
+        while let Some(dir) = waiting.pop() {
+            for entry in dir.entries()? {
+                let entry = entry?;
+                let metadata = entry.metadata()?;
+                if metadata.is_dir() {
+                    waiting.push(entry.open_dir()?);
+                } else {
+                    (files, bytes) = (files + 1, bytes.saturating_add(metadata.len()));
+                }
+            }
+        }
+        Ok((files, bytes))
+    }
+
+    /// Whether it was removed for good.
+    pub(crate) fn is_removed(&self) -> bool {
+        *self.removed.read()
+    }
+
     /// Removes the directory and all that is in it, for good.
     pub(crate) fn remove(&self) -> io::Result<()> {
         let mut removed = self.removed.write();

@@ -16,6 +16,7 @@ mod catalog;
 mod clock;
 mod data_dir;
 mod digest;
+mod erasure;
 mod files;
 mod home;
 mod limits;
@@ -32,12 +33,13 @@ mod testing;
 
 pub use cache::{CacheFigures, CacheTally, TenantCache};
 pub use catalog::{
-    AddedVersion, AgentName, AgentRecord, AuditRecord, Catalog, CatalogError, InvalidAgentName, InvalidTenantName,
-    KeyInfo, NewVersion, TenantName, TenantRecord, TenantState, UsageRow, VersionRecord,
+    AddedVersion, AgentName, AgentRecord, AuditRecord, Catalog, CatalogError, CatalogRows, InvalidAgentName,
+    InvalidTenantName, KeyInfo, NewVersion, TenantName, TenantRecord, TenantState, UsageRow, VersionRecord,
 };
 pub use clock::{Clock, MonotonicClock};
 pub use data_dir::{DataDir, OpenDataDirError};
 pub use digest::{Digest, InvalidDigest};
+pub use erasure::Remains;
 pub use limits::{InvalidLimit, LimitSpec, Limits, LimitsPatch};
 pub use maintenance::{Holdings, Maintenance, MaintenanceError};
 pub use quota::Quota;

@@ -54,7 +54,7 @@ pub enum MaintenanceError {
 /// The handle for the host's own chores.
 #[derive(Clone)]
 pub struct Maintenance {
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
 }
 
 impl Maintenance {
@@ -185,7 +185,7 @@ fn holdings(state: &Tenant) -> Result<Holdings, Failure> {
     })
 }
 
-async fn on_disk<T: Send + 'static>(
+pub(crate) async fn on_disk<T: Send + 'static>(
     operation: &'static str,
     tenant: TenantId,
     work: impl FnOnce() -> Result<T, Failure> + Send + 'static,

@@ -56,6 +56,7 @@ pub(crate) struct Shared {
 pub(crate) struct Tenant {
     pub(crate) id: TenantId,
     quota: Arc<LiveQuota>,
+    pub(crate) home: Arc<Home>,
     pub(crate) storage: Arc<TenantStorage>,
     pub(crate) cache: Arc<TenantCache>,
     pub(crate) shelf: Arc<Shelf>,
@@ -126,7 +127,8 @@ impl Shared {
             id,
             storage: Arc::new(TenantStorage::new(Arc::clone(&home), disk, Arc::clone(&quota), clock)),
             cache: Arc::new(cache),
-            shelf: Arc::new(Shelf::new(home, self.key.clone())),
+            shelf: Arc::new(Shelf::new(Arc::clone(&home), self.key.clone())),
+            home,
             quota,
         }
     }

@@ -5,8 +5,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use insula_tenancy::{
-    KeyHash, KeyId, KeyLookup, KeyOwner, KeyRecord, LookupFailed, NewKey, OperatorScope, OwnerState, Permissions,
-    TenantId,
+    KeyHash, KeyId, KeyLookup, KeyOwner, KeyRecord, LookupFailed, NewKey, OperatorAct, OperatorScope, OwnerState,
+    Permissions, RecordedAct, TenantId,
 };
 use serde_json::json;
 use sqlx::SqliteConnection;
@@ -95,7 +95,7 @@ impl Catalog {
         let (inner, label) = (self.inner.clone(), label.to_owned());
         uninterrupted(async move {
             let mut transaction = inner.begin().await?;
-            tenants::select(&mut transaction, tenant).await?;
+            tenants::select_settled(&mut transaction, tenant).await?;
             let live: i64 = sqlx::query_scalar(sql::COUNT_KEYS)
                 .bind(tenant.to_string())
                 .fetch_one(&mut *transaction)
@@ -176,9 +176,11 @@ impl Inner {
             .map_err(CatalogError::during("look a key up"))?;
         let Some(row) = found else { return Ok(None) };
         let owner = rows::parsed_option(&row, "tenant_id")?.map_or(KeyOwner::Operator, KeyOwner::Tenant);
-        let owner_state = match rows::state(&row, "state")? {
+        let owner_state = match rows::state(&row)? {
+            // One that is ending has no keys: they went in the act that began it.
+            Some(TenantState::Erasing | TenantState::Erased) => return Ok(None),
             Some(TenantState::Suspended) => OwnerState::Suspended,
-            Some(TenantState::Active) | None => OwnerState::Active,
+            Some(TenantState::Active | TenantState::Importing) | None => OwnerState::Active,
         };
         let record = Arc::new(KeyRecord {
             id: key,
@@ -189,6 +191,20 @@ impl Inner {
         });
         self.keys.keep(began, &record);
         Ok(Some(record))
+    }
+
+    /// Records an act on a tenant that is there and settled; answers whether it is.
+    async fn record_act(&self, by: KeyId, tenant: TenantId, act: OperatorAct) -> Result<bool, CatalogError> {
+        let mut transaction = self.begin().await?;
+        match tenants::select_settled(&mut transaction, tenant).await {
+            Ok(_) => {}
+            Err(CatalogError::NotFound | CatalogError::Conflict { .. }) => return Ok(false),
+            Err(error) => return Err(error),
+        }
+        let detail = json!({});
+        record(&mut transaction, Act { by, name: act.name(), tenant: Some(tenant), detail }).await?;
+        commit(transaction).await?;
+        Ok(true)
     }
 }
 
@@ -204,6 +220,17 @@ impl KeyLookup for Catalog {
         Box::pin(async move {
             self.inner.find_key(key).await.map_err(|error| {
                 tracing::error!(%key, cause = %chain(&error), "a key cannot be looked up");
+                LookupFailed
+            })
+        })
+    }
+
+    fn record(&self, by: KeyId, tenant: TenantId, act: OperatorAct) -> RecordedAct<'_> {
+        let inner = Arc::clone(&self.inner);
+        Box::pin(async move {
+            let done = uninterrupted(async move { inner.record_act(by, tenant, act).await }).await;
+            done.map_err(|error| {
+                tracing::error!(%by, %tenant, act = act.name(), cause = %chain(&error), "an act cannot be recorded");
                 LookupFailed
             })
         })

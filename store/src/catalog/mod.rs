@@ -8,6 +8,7 @@
 mod agents;
 mod audit;
 mod config;
+mod erasure;
 mod error;
 mod key_cache;
 mod keys;
@@ -33,6 +34,7 @@ use sqlx::migrate::{MigrateError, Migrator};
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 use sqlx::{Sqlite, SqlitePool, Transaction};
 
+pub use erasure::CatalogRows;
 pub use error::CatalogError;
 pub use names::{AgentName, InvalidAgentName, InvalidTenantName, TenantName};
 pub use records::{
@@ -85,6 +87,10 @@ impl Catalog {
         let options = SqliteConnectOptions::new()
             .filename(descriptor_path(&directory).join(FILE))
             .foreign_keys(true)
+            // What is removed is overwritten with zeroes: an erased tenant's bytes do not stay in free pages.
+            .pragma("secure_delete", "ON")
+            // What an erasure writes anew in between stays off every other disk.
+            .pragma("temp_store", "MEMORY")
             .busy_timeout(PATIENCE)
             .synchronous(SqliteSynchronous::Full);
         let writing = options.clone().journal_mode(SqliteJournalMode::Wal);

@@ -69,6 +69,13 @@ names! {
     |byte: u8| byte.is_ascii_lowercase();
 }
 
+impl TenantName {
+    /// What a tombstone is called: its id, which breaks the rule for names, so that no tenant is ever called the same.
+    pub(super) fn of_tombstone(id: insula_tenancy::TenantId) -> Self {
+        Self(id.to_string().into())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -83,6 +90,12 @@ mod tests {
         }
         assert!("0a".parse::<TenantName>().is_ok());
         assert!("0a".parse::<AgentName>().is_err());
+    }
+
+    #[test]
+    fn no_tenant_can_be_called_like_a_tombstone() {
+        let name = TenantName::of_tombstone(insula_tenancy::TenantId::generate());
+        assert!(name.as_str().parse::<TenantName>().is_err());
     }
 
     #[test]

@@ -14,6 +14,13 @@ pub enum TenantState {
     Active,
     /// An operator suspended it: its keys open nothing.
     Suspended,
+    /// It is on its way in from an archive. Where that ended early, an erasure ends it.
+    Importing,
+    /// An operator began to erase it: it has no keys, and nothing of it can be changed. Where that ended early, another
+    /// erasure ends it.
+    Erasing,
+    /// It was erased: its id is all that is known of it.
+    Erased,
 }
 
 impl TenantState {
@@ -23,7 +30,27 @@ impl TenantState {
         match self {
             Self::Active => "active",
             Self::Suspended => "suspended",
+            Self::Importing => "importing",
+            Self::Erasing => "erasing",
+            Self::Erased => "erased",
         }
+    }
+
+    /// Why an operator cannot change it or act on its data now, if that is so.
+    pub(super) fn hindrance(self) -> Option<&'static str> {
+        match self {
+            Self::Active | Self::Suspended => None,
+            Self::Importing => {
+                Some("the tenant is being imported, or its import ended early: wait for it, or erase it")
+            }
+            Self::Erasing => Some("the tenant is being erased, or its erasure ended early: erase it again"),
+            Self::Erased => Some("the tenant was erased: its id is all that is left of it"),
+        }
+    }
+
+    /// Whether what it has is gone, or is about to be.
+    pub(super) fn is_ending(self) -> bool {
+        matches!(self, Self::Erasing | Self::Erased)
     }
 }
 
@@ -32,7 +59,7 @@ impl TenantState {
 pub struct TenantRecord {
     /// Its id.
     pub id: TenantId,
-    /// Its name, unique on the host.
+    /// Its name, unique on the host. A tombstone is called by its id.
     pub name: TenantName,
     /// Whether it may act.
     pub state: TenantState,

@@ -69,13 +69,17 @@ pub(super) fn owned(row: &SqliteRow, column: &'static str) -> Result<String, Cat
     text(row, column).map(str::to_owned)
 }
 
-pub(super) fn state(row: &SqliteRow, column: &'static str) -> Result<Option<TenantState>, CatalogError> {
-    let text: Option<&str> = row.try_get(column).map_err(|error| unreadable(column, error))?;
-    match text {
-        None => Ok(None),
-        Some("active") => Ok(Some(TenantState::Active)),
-        Some("suspended") => Ok(Some(TenantState::Suspended)),
-        Some(_) => Err(unreadable(column, "neither active nor suspended")),
+/// The state that `state` and `phase` of a tenant's row come to; `None` where no row was joined.
+pub(super) fn state(row: &SqliteRow) -> Result<Option<TenantState>, CatalogError> {
+    let text = |column| row.try_get::<Option<&str>, _>(column).map_err(|error| unreadable(column, error));
+    match (text("state")?, text("phase")?) {
+        (None, None) => Ok(None),
+        (_, Some("importing")) => Ok(Some(TenantState::Importing)),
+        (_, Some("erasing")) => Ok(Some(TenantState::Erasing)),
+        (_, Some("erased")) => Ok(Some(TenantState::Erased)),
+        (Some("active"), None) => Ok(Some(TenantState::Active)),
+        (Some("suspended"), None) => Ok(Some(TenantState::Suspended)),
+        _ => Err(unreadable("state", "no state that is known here")),
     }
 }
 
@@ -86,14 +90,13 @@ pub(super) fn hash(row: &SqliteRow, column: &'static str) -> Result<[u8; 32], Ca
 
 pub(super) fn tenant(row: &SqliteRow) -> Result<TenantRecord, CatalogError> {
     let limits = Limits::from_stored(text(row, "limits")?).map_err(|error| unreadable("limits", error))?;
-    let state = state(row, "state")?.ok_or_else(|| unreadable("state", "absent"))?;
-    Ok(TenantRecord {
-        id: parsed(row, "id")?,
-        name: parsed(row, "name")?,
-        state,
-        limits,
-        created_us: number(row, "created_us")?,
-    })
+    let state = state(row)?.ok_or_else(|| unreadable("state", "absent"))?;
+    let id = parsed(row, "id")?;
+    let name = match state {
+        TenantState::Erased => super::names::TenantName::of_tombstone(id),
+        _ => parsed(row, "name")?,
+    };
+    Ok(TenantRecord { id, name, state, limits, created_us: number(row, "created_us")? })
 }
 
 pub(super) fn key(row: &SqliteRow) -> Result<KeyInfo, CatalogError> {

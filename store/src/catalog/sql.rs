@@ -4,12 +4,16 @@
 pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
 
 pub(super) const INSERT_TENANT: &str =
-    "INSERT INTO tenants (id, name, state, limits, created_us) VALUES (?1, ?2, 'active', ?3, ?4)";
-pub(super) const SELECT_TENANT: &str = "SELECT id, name, state, limits, created_us FROM tenants WHERE id = ?1";
+    "INSERT INTO tenants (id, name, state, phase, limits, created_us) VALUES (?1, ?2, 'active', ?3, ?4, ?5)";
+pub(super) const SELECT_TENANT: &str = "SELECT id, name, state, phase, limits, created_us FROM tenants WHERE id = ?1";
 pub(super) const SELECT_TENANTS: &str =
-    "SELECT id, name, state, limits, created_us FROM tenants WHERE id > ?1 ORDER BY id LIMIT ?2";
+    "SELECT id, name, state, phase, limits, created_us FROM tenants WHERE id > ?1 ORDER BY id LIMIT ?2";
 pub(super) const UPDATE_TENANT: &str = "UPDATE tenants SET name = ?2, limits = ?3 WHERE id = ?1";
 pub(super) const UPDATE_TENANT_STATE: &str = "UPDATE tenants SET state = ?2 WHERE id = ?1";
+pub(super) const UPDATE_TENANT_PHASE: &str = "UPDATE tenants SET phase = ?2 WHERE id = ?1";
+/// What a tombstone keeps: the id, which has the time of its making in it.
+pub(super) const BURY_TENANT: &str =
+    "UPDATE tenants SET name = id, state = 'suspended', phase = 'erased', limits = '{}' WHERE id = ?1";
 pub(super) const DELETE_TENANT: &str = "DELETE FROM tenants WHERE id = ?1";
 pub(super) const SELECT_NAME_TAKEN: &str = "SELECT EXISTS (SELECT 1 FROM tenants WHERE name = ?1 AND id <> ?2)";
 
@@ -25,7 +29,7 @@ pub(super) const SELECT_KEY_EXISTS: &str = "SELECT EXISTS (SELECT 1 FROM keys WH
 pub(super) const PRUNE_REVOKED_KEYS: &str = "DELETE FROM keys WHERE tenant_id = ?1 AND revoked_us IS NOT NULL AND id NOT IN \
      (SELECT id FROM keys WHERE tenant_id = ?1 AND revoked_us IS NOT NULL ORDER BY revoked_us DESC, id DESC LIMIT ?2)";
 pub(super) const COUNT_OPERATOR_KEYS: &str = "SELECT COUNT(*) FROM keys WHERE tenant_id IS NULL AND revoked_us IS NULL";
-pub(super) const FIND_KEY: &str = "SELECT keys.tenant_id, keys.hash, keys.permissions, tenants.state \
+pub(super) const FIND_KEY: &str = "SELECT keys.tenant_id, keys.hash, keys.permissions, tenants.state, tenants.phase \
      FROM keys LEFT JOIN tenants ON tenants.id = keys.tenant_id WHERE keys.id = ?1 AND keys.revoked_us IS NULL";
 
 pub(super) const SELECT_AGENTS: &str = "SELECT id, name, active_version, last_number, created_us, updated_us \
@@ -77,9 +81,10 @@ pub(super) const INSERT_CONFIGURATION: &str =
 
 pub(super) const SELECT_USAGE: &str = "SELECT tenant_id, agent_id, version_id, day, calls, failures, fuel, cpu_us, wall_us, \
      host_calls, host_bytes, peak_memory FROM usage WHERE tenant_id = ?1 ORDER BY day DESC, agent_id, version_id LIMIT ?2";
-/// A sum stops at 2^63 - 1: SQLite would make a greater one a real number, which the table refuses with the whole batch.
+/// An erased tenant's usage never comes back. A sum stops at 2^63 - 1: SQLite would make a greater one a real number, which the table refuses with the whole batch.
 pub(super) const ADD_USAGE: &str = "INSERT INTO usage (tenant_id, agent_id, version_id, day, calls, failures, fuel, cpu_us, \
-     wall_us, host_calls, host_bytes, peak_memory) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) \
+     wall_us, host_calls, host_bytes, peak_memory) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12 \
+     WHERE NOT EXISTS (SELECT 1 FROM tenants WHERE id = ?1 AND phase IN ('erasing', 'erased')) \
      ON CONFLICT (tenant_id, day, agent_id, version_id) DO UPDATE SET \
      calls = MIN(calls, 9223372036854775807 - excluded.calls) + excluded.calls, \
      failures = MIN(failures, 9223372036854775807 - excluded.failures) + excluded.failures, \
@@ -89,6 +94,22 @@ pub(super) const ADD_USAGE: &str = "INSERT INTO usage (tenant_id, agent_id, vers
      host_calls = MIN(host_calls, 9223372036854775807 - excluded.host_calls) + excluded.host_calls, \
      host_bytes = MIN(host_bytes, 9223372036854775807 - excluded.host_bytes) + excluded.host_bytes, \
      peak_memory = MAX(peak_memory, excluded.peak_memory)";
+
+/// What a tenant has in the catalog, beside itself.
+pub(super) const COUNT_ROWS: &str = "SELECT (SELECT COUNT(*) FROM keys WHERE tenant_id = ?1) AS keys, \
+     (SELECT COUNT(*) FROM agents WHERE tenant_id = ?1) AS agents, \
+     (SELECT COUNT(*) FROM versions WHERE tenant_id = ?1) AS versions, \
+     (SELECT COUNT(*) FROM configuration WHERE tenant_id = ?1) AS configuration, \
+     (SELECT COUNT(*) FROM usage WHERE tenant_id = ?1) AS usage";
+pub(super) const ERASE_KEYS: &str = "DELETE FROM keys WHERE tenant_id = ?1";
+/// Versions, activations and configuration go with their agents.
+pub(super) const ERASE_AGENTS: &str = "DELETE FROM agents WHERE tenant_id = ?1";
+pub(super) const ERASE_USAGE: &str = "DELETE FROM usage WHERE tenant_id = ?1";
+/// Writes the database anew. A page that was split keeps copies of rows that went to its neighbour in what it does not use,
+/// and `secure_delete` does not reach them.
+pub(super) const WRITE_ANEW: &str = "VACUUM";
+pub(super) const EMPTY_JOURNAL: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
+pub(super) const COUNT_AUDIT: &str = "SELECT COUNT(*) FROM audit WHERE tenant_id = ?1";
 
 pub(super) const INSERT_AUDIT: &str =
     "INSERT INTO audit (at_us, key_id, act, tenant_id, detail) VALUES (?1, ?2, ?3, ?4, ?5)";

@@ -22,6 +22,23 @@ pub(super) async fn select(connection: &mut SqliteConnection, id: TenantId) -> R
     rows::tenant(&found.ok_or(CatalogError::NotFound)?)
 }
 
+/// The same, if operators may change it and act on its data now.
+pub(super) async fn select_settled(
+    connection: &mut SqliteConnection,
+    id: TenantId,
+) -> Result<TenantRecord, CatalogError> {
+    let tenant = select(connection, id).await?;
+    match tenant.state.hindrance() {
+        Some(what) => Err(CatalogError::Conflict { what }),
+        None => Ok(tenant),
+    }
+}
+
+/// Refuses a tenant that is gone or about to go: what it still asks for is as good as foreign.
+pub(super) async fn check_not_ending(connection: &mut SqliteConnection, id: TenantId) -> Result<(), CatalogError> {
+    if select(connection, id).await?.state.is_ending() { Err(CatalogError::NotFound) } else { Ok(()) }
+}
+
 async fn check_name(connection: &mut SqliteConnection, name: &TenantName, of: TenantId) -> Result<(), CatalogError> {
     let taken: bool = sqlx::query_scalar(sql::SELECT_NAME_TAKEN)
         .bind(name.as_str())
@@ -49,23 +66,57 @@ impl Catalog {
         name: &TenantName,
         limits: &Limits,
     ) -> Result<(TenantRecord, NewKey), CatalogError> {
+        self.make_tenant(by, name, limits, None).await
+    }
+
+    /// The same for a tenant that comes from an archive: it is `importing` until [`Catalog::finish_import`]. `origin` is
+    /// kept with the record of the act.
+    ///
+    /// # Errors
+    ///
+    /// As for [`Catalog::create_tenant`].
+    pub async fn begin_import(
+        &self,
+        by: &OperatorScope,
+        name: &TenantName,
+        limits: &Limits,
+        origin: TenantId,
+    ) -> Result<(TenantRecord, NewKey), CatalogError> {
+        self.make_tenant(by, name, limits, Some(origin)).await
+    }
+
+    async fn make_tenant(
+        &self,
+        by: &OperatorScope,
+        name: &TenantName,
+        limits: &Limits,
+        origin: Option<TenantId>,
+    ) -> Result<(TenantRecord, NewKey), CatalogError> {
         let by = self.operator(by)?;
         let limits = limits.checked()?;
         let (inner, name, id) = (self.inner.clone(), name.clone(), TenantId::generate());
+        let (act, phase) = match origin {
+            None => ("tenant.create", None),
+            Some(_) => ("tenant.import", Some(TenantState::Importing.name())),
+        };
         uninterrupted(async move {
             let mut transaction = inner.begin().await?;
             check_name(&mut transaction, &name, id).await?;
             sqlx::query(sql::INSERT_TENANT)
                 .bind(id.to_string())
                 .bind(name.as_str())
+                .bind(phase)
                 .bind(stored(&limits)?)
                 .bind(rows::now_us())
                 .execute(&mut *transaction)
                 .await
                 .map_err(CatalogError::during("make a tenant"))?;
             let key = keys::insert(&mut transaction, Some(id), "first", Permissions::ALL).await?;
-            let detail = json!({"name": name, "limits": limits, "key": key.id()});
-            record(&mut transaction, Act { by, name: "tenant.create", tenant: Some(id), detail }).await?;
+            let mut detail = json!({"name": name, "limits": limits, "key": key.id()});
+            if let (Some(origin), Some(detail)) = (origin, detail.as_object_mut()) {
+                detail.insert("origin".to_owned(), origin.to_string().into());
+            }
+            record(&mut transaction, Act { by, name: act, tenant: Some(id), detail }).await?;
             let tenant = select(&mut transaction, id).await?;
             commit(transaction).await?;
             Ok((tenant, key))
@@ -121,7 +172,7 @@ impl Catalog {
         let (inner, name, patch) = (self.inner.clone(), name.cloned(), *limits);
         uninterrupted(async move {
             let mut transaction = inner.begin().await?;
-            let before = select(&mut transaction, id).await?;
+            let before = select_settled(&mut transaction, id).await?;
             let limits = before.limits.patched(&patch)?;
             if let Some(name) = &name {
                 check_name(&mut transaction, name, id).await?;
@@ -157,17 +208,18 @@ impl Catalog {
         let inner = self.inner.clone();
         uninterrupted(async move {
             let mut transaction = inner.begin().await?;
-            select(&mut transaction, id).await?;
+            select_settled(&mut transaction, id).await?;
+            let name = match state {
+                TenantState::Active => "tenant.resume",
+                TenantState::Suspended => "tenant.suspend",
+                _ => return Err(CatalogError::Invalid { what: "a tenant is suspended or resumed".to_owned() }),
+            };
             sqlx::query(sql::UPDATE_TENANT_STATE)
                 .bind(id.to_string())
                 .bind(state.name())
                 .execute(&mut *transaction)
                 .await
                 .map_err(CatalogError::during("change a tenant's state"))?;
-            let name = match state {
-                TenantState::Active => "tenant.resume",
-                TenantState::Suspended => "tenant.suspend",
-            };
             record(&mut transaction, Act { by, name, tenant: Some(id), detail: json!({}) }).await?;
             let after = select(&mut transaction, id).await?;
             let done = commit(transaction).await;
@@ -178,7 +230,7 @@ impl Catalog {
         .await
     }
 
-    /// Removes a tenant and its keys. Its usage and the audit log stay.
+    /// Removes a tenant and its keys, or a tombstone. Usage, where it was not erased, and the audit log stay.
     ///
     /// # Errors
     ///
@@ -190,6 +242,9 @@ impl Catalog {
         uninterrupted(async move {
             let mut transaction = inner.begin().await?;
             let tenant = select(&mut transaction, id).await?;
+            if let Some(what) = tenant.state.hindrance().filter(|_| tenant.state != TenantState::Erased) {
+                return Err(CatalogError::Conflict { what });
+            }
             let agents: i64 = sqlx::query_scalar(sql::COUNT_AGENTS)
                 .bind(id.to_string())
                 .fetch_one(&mut *transaction)
@@ -216,9 +271,11 @@ impl Catalog {
     ///
     /// # Errors
     ///
-    /// [`CatalogError::NotFound`] when it was deleted since, [`CatalogError::WrongRealm`], [`CatalogError::Failed`].
+    /// [`CatalogError::NotFound`] when it was deleted or erased since, [`CatalogError::WrongRealm`],
+    /// [`CatalogError::Failed`].
     pub async fn own_tenant(&self, scope: &TenantScope) -> Result<TenantRecord, CatalogError> {
         let tenant = self.tenant_of(scope)?;
-        select(&mut *self.inner.snapshot().await?, tenant).await
+        let record = select(&mut *self.inner.snapshot().await?, tenant).await?;
+        if record.state.is_ending() { Err(CatalogError::NotFound) } else { Ok(record) }
     }
 }

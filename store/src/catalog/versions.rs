@@ -7,7 +7,8 @@ use sqlx::SqliteConnection;
 
 use super::rows::AgentRow;
 use super::{
-    AddedVersion, AgentName, Catalog, CatalogError, NewVersion, VersionRecord, agents, commit, rows, sql, uninterrupted,
+    AddedVersion, AgentName, Catalog, CatalogError, NewVersion, VersionRecord, agents, commit, rows, sql, tenants,
+    uninterrupted,
 };
 use crate::Digest;
 
@@ -189,6 +190,7 @@ impl Catalog {
         let (inner, name) = (self.inner.clone(), name.clone());
         uninterrupted(async move {
             let mut transaction = inner.begin().await?;
+            tenants::check_not_ending(&mut transaction, tenant).await?;
             let agent = agent_for_upload(&mut transaction, tenant, &name, agents).await?;
             let added = insert(&mut transaction, tenant, &agent, &new).await?;
             if activate {

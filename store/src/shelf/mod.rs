@@ -183,6 +183,14 @@ impl Shelf {
         Ok((count(COMPONENTS, COMPONENT_SUFFIX)?, count(ARTEFACTS, artefact::SUFFIX)?))
     }
 
+    /// Files that are not finished.
+    pub(crate) fn staged(&self) -> io::Result<u64> {
+        match self.home.open_section(STAGING)? {
+            Some(dir) => dir.entries()?.try_fold(0, |count, entry| entry.map(|_| count + 1)),
+            None => Ok(0),
+        }
+    }
+
     /// A new file in `staging/`. The first one sweeps away what an earlier process left there: this process has the data
     /// directory to itself, and nothing of its own is there yet.
     fn staged_file(&self) -> Result<StagedFile, ShelfError> {

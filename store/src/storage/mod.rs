@@ -129,11 +129,15 @@ impl TenantStorage {
         })
     }
 
-    /// Removes the tenant's directory with all that is in it, and answers what storage held. Handles that are still out
-    /// find nothing afterwards, and can write nothing. Blocks on the disk.
-    pub(crate) fn remove(&self) -> Result<Counters, Failure> {
-        self.end(|volume| Ok((volume.map_or_else(Counters::default, |volume| volume.view().counters), true)))
-            .map(|(counters, _)| counters)
+    /// Removes the tenant's directory with all that is in it. Handles that are still out find nothing afterwards, and can
+    /// write nothing. Blocks on the disk.
+    pub(crate) fn remove(&self) -> Result<(), Failure> {
+        let Inner { slot, disk, writing, .. } = &*self.inner;
+        let _writing = writing.lock();
+        let home = slot.source().home();
+        let removed = slot.remove(|| home.remove().map_err(Failure::file("remove the tenant's directory")));
+        disk.files.forget(slot);
+        removed
     }
 
     fn end(

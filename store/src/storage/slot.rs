@@ -156,6 +156,20 @@ impl<S: Source> Slot<S> {
         }
     }
 
+    /// Ends the volume, whatever it is: `act` removes it. Nothing is opened, so that one that cannot be goes too. Nothing is
+    /// opened or made meanwhile, nor ever again where the act worked. Blocks on the disk.
+    pub(crate) fn remove(&self, act: impl FnOnce() -> Result<(), S::Error>) -> Result<(), S::Error> {
+        let mut state = self.state.lock();
+        let was_removed = matches!(*state, State::Removed);
+        // The old handle is dropped, and the volume closed with the last reader's.
+        *state = State::Closed;
+        let done = act();
+        if done.is_ok() || was_removed {
+            *state = State::Removed;
+        }
+        done
+    }
+
     /// Ends the volume: `act` looks at what is there, removes it where it is to be removed, and says so. Nothing is
     /// opened or made meanwhile, nor ever again if it was removed. Blocks on the disk.
     pub(crate) fn end<T>(
