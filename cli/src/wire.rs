@@ -112,6 +112,29 @@ pub(crate) struct NewTenant {
     pub(crate) key: String,
 }
 
+/// `POST /v1/tenants/{tenant}/erase`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Erasure {
+    pub(crate) places: Vec<ErasedPlace>,
+    pub(crate) kept: Vec<KeptPlace>,
+}
+
+/// A place that was looked at.
+#[derive(Debug, Deserialize)]
+pub(crate) struct ErasedPlace {
+    pub(crate) place: String,
+    pub(crate) found: u64,
+    pub(crate) left: u64,
+}
+
+/// What an erasure keeps.
+#[derive(Debug, Deserialize)]
+pub(crate) struct KeptPlace {
+    pub(crate) place: String,
+    pub(crate) count: u64,
+    pub(crate) because: String,
+}
+
 /// A key, without its secret.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]

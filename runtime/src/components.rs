@@ -129,6 +129,19 @@ impl Components {
         cache.remove(&(tenant, digest));
     }
 
+    /// Drops all components of a tenant; answers how many there were.
+    pub(crate) fn forget_tenant(&self, tenant: TenantId) -> u64 {
+        let mut cache = self.cache.lock();
+        let keys: Vec<Key> = cache.cells.iter().map(|(key, _)| *key).filter(|(owner, _)| *owner == tenant).collect();
+        keys.iter().for_each(|key| cache.remove(key));
+        keys.len() as u64
+    }
+
+    /// Components of a tenant that are loaded.
+    pub(crate) fn count_of(&self, tenant: TenantId) -> u64 {
+        self.cache.lock().cells.iter().filter(|((owner, _), _)| *owner == tenant).count() as u64
+    }
+
     /// Components loaded, and the bytes of their artefacts.
     pub(crate) fn held(&self) -> (usize, u64) {
         let cache = self.cache.lock();

@@ -9,6 +9,7 @@ use insula_store::{
 };
 use insula_tenancy::{KeyId, NewKey, OperatorScope, Permissions, TenantId};
 
+use crate::erase::Erasure;
 use crate::runtime::Inner;
 
 /// The operator's acts.
@@ -30,6 +31,18 @@ pub enum ControlError {
     DataRemains {
         /// What there is.
         holdings: Holdings,
+    },
+    /// Calls of a tenant that is being erased did not stop.
+    #[error("calls of the tenant did not stop in time; its keys are gone and nothing new begins: erase it again")]
+    StillRunning,
+    /// A part of an erasure failed. The operator's log has the reason.
+    #[error("the tenant's erasure did not come to its end; its keys are gone: erase it again")]
+    NotErased,
+    /// The second look found something.
+    #[error("something of the tenant is still there; its keys are gone: erase it again")]
+    Remains {
+        /// What was found, and what is there.
+        erasure: Box<Erasure>,
     },
     /// What the tenant has could not be counted. The operator's log has the reason.
     #[error("what the tenant has could not be counted; nothing was deleted")]

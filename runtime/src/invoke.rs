@@ -72,9 +72,17 @@ impl Inner {
             return Err(InvokeError::RequestTooLarge { limit: limits.request_bytes.get() });
         }
         check_metadata(&call)?;
-        let admitted = self.admission.admit(&entry.slots, limits.concurrency.get())?;
+        let mut admitted = self.admission.admit(&entry.slots, limits.concurrency.get())?;
         let clock = Arc::new(CallClock::start(micros(limits.wall_us), micros(limits.cpu_us)));
-        let ready = self.ready(permit, &entry, agent);
+        admitted.watch(&clock);
+        let ready = async {
+            tokio::select! {
+                biased;
+                ready = self.ready(permit, &entry, agent) => ready,
+                // The tenant is being erased.
+                () = clock.cancelled() => Err(InvokeError::NotFound),
+            }
+        };
         let deadline = tokio::time::Instant::from_std(clock.deadline());
         let (active, loaded) = tokio::time::timeout_at(deadline, ready).await.map_err(|_| {
             tracing::warn!(tenant = %entry.id, agent = %agent, "a component was not loaded within a call's deadline");

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -64,6 +64,7 @@ pub struct LogPage {
 pub(crate) struct Logs {
     ring: OnceLock<Box<Ring>>,
     limit_bytes: AtomicU64,
+    closed: AtomicBool,
 }
 
 struct Ring {
@@ -80,7 +81,11 @@ struct Lines {
 
 impl Logs {
     pub(crate) fn new(limit_bytes: u64) -> Arc<Self> {
-        Arc::new(Self { ring: OnceLock::new(), limit_bytes: AtomicU64::new(limit_bytes) })
+        Arc::new(Self {
+            ring: OnceLock::new(),
+            limit_bytes: AtomicU64::new(limit_bytes),
+            closed: AtomicBool::new(false),
+        })
     }
 
     pub(crate) fn set_limit(&self, bytes: u64) {
@@ -95,6 +100,9 @@ impl Logs {
         let ring = self.ring();
         let limit = self.limit_bytes.load(Ordering::Relaxed);
         let mut lines = ring.lines.lock();
+        if self.closed.load(Ordering::Relaxed) {
+            return;
+        }
         lines.last += 1;
         line.sequence = lines.last;
         lines.bytes += LINE_OVERHEAD + line.message.len() as u64;
@@ -105,6 +113,19 @@ impl Logs {
         }
         drop(lines);
         ring.changed.notify_waiters();
+    }
+
+    /// Lines that it has.
+    pub(crate) fn len(&self) -> u64 {
+        self.ring.get().map_or(0, |ring| ring.lines.lock().lines.len() as u64)
+    }
+
+    /// Forgets all lines, and keeps none any more, also for readers that are still out.
+    pub(crate) fn close(&self) {
+        // Under the lock of the lines, where there are any: whoever writes sees it, or is seen by it.
+        let mut lines = self.ring().lines.lock();
+        self.closed.store(true, Ordering::Relaxed);
+        *lines = Lines { last: lines.last, ..Lines::default() };
     }
 
     fn page(&self, query: &LogQuery) -> LogPage {
@@ -256,6 +277,18 @@ mod tests {
         let page = logs.page(&LogQuery { agent: Some("b".parse().unwrap()), since: None, limit: 10 });
         assert_eq!(page.lines.len(), 1);
         assert_eq!(page.lines[0].message, "of b");
+    }
+
+    #[test]
+    fn a_closed_log_has_no_lines_and_takes_none() {
+        let logs = Logs::new(1 << 20);
+        let (log, reader) = (log(&logs, "a"), LogReader(Arc::clone(&logs)));
+        log.host(Level::Info, "x");
+        assert_eq!(logs.len(), 1);
+        logs.close();
+        log.host(Level::Info, "late");
+        assert_eq!(logs.len(), 0);
+        assert!(reader.page(&query(None, 10)).lines.is_empty());
     }
 
     #[test]

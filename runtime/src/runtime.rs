@@ -83,7 +83,9 @@ pub(crate) struct Inner {
     pub(crate) maintenance: Maintenance,
     pub(crate) counters: Counters,
     authenticator: Authenticator,
-    book: Arc<UsageBook>,
+    pub(crate) book: Arc<UsageBook>,
+    /// Held by an erasure: they go one by one.
+    pub(crate) erasing: tokio::sync::Mutex<()>,
     checks: Vec<Check>,
     chores: Chores,
     // Last, and in this order: guests stop before the ticker that would stop them.
@@ -136,6 +138,7 @@ impl Runtime {
             counters: Counters::default(),
             authenticator,
             book,
+            erasing: tokio::sync::Mutex::default(),
             checks,
             chores: Chores::default(),
             catalog,

@@ -28,6 +28,9 @@ pub(crate) struct Tenants {
     entries: RwLock<HashMap<TenantId, Arc<TenantEntry>>>,
     /// Grows with every operator's change: an entry that was read while one happened is read again.
     changes: AtomicU64,
+    /// Tenants that were erased since the host started, with their entry until its calls have ended: a scope from before
+    /// makes no entry for them again. A few words for each act of an operator.
+    erased: Mutex<HashMap<TenantId, Option<Arc<TenantEntry>>>>,
 }
 
 /// One tenant.
@@ -91,7 +94,7 @@ impl fmt::Debug for ActiveAgent {
 
 impl Tenants {
     pub(crate) fn new(catalog: Arc<Catalog>, stores: Stores, book: Arc<UsageBook>) -> Self {
-        Self { catalog, stores, book, entries: RwLock::default(), changes: AtomicU64::new(0) }
+        Self { catalog, stores, book, entries: RwLock::default(), changes: AtomicU64::new(0), erased: Mutex::default() }
     }
 
     /// The entry of the scope's tenant.
@@ -114,6 +117,10 @@ impl Tenants {
         let limits = record.limits;
         let store = self.stores.enter(scope, quota(&limits)).map_err(|_| CatalogError::WrongRealm)?;
         let mut entries = self.entries.write();
+        // Under the lock of the entries: whoever erases finds every entry that was let in before.
+        if self.erased.lock().contains_key(&scope.tenant()) {
+            return Err(CatalogError::NotFound);
+        }
         let entry = entries.entry(scope.tenant()).or_insert_with(|| Arc::new(TenantEntry::new(scope, store, &limits)));
         entry.logs.set_limit(limits.log_ring_bytes.get());
         *entry.limits.write() = Arc::new(limits);
@@ -133,6 +140,24 @@ impl Tenants {
     pub(crate) fn forget(&self, tenant: TenantId) {
         self.changes.fetch_add(1, Ordering::SeqCst);
         self.entries.write().remove(&tenant);
+    }
+
+    /// The tenant is being erased: nothing leads to its entry any more. The entry, if there is one whose calls may still
+    /// run, is for whoever erases it.
+    pub(crate) fn bury(&self, tenant: TenantId) -> Option<Arc<TenantEntry>> {
+        self.changes.fetch_add(1, Ordering::SeqCst);
+        let mut entries = self.entries.write();
+        let mut erased = self.erased.lock();
+        let entry = erased.entry(tenant).or_default();
+        if let Some(open) = entries.remove(&tenant) {
+            *entry = Some(open);
+        }
+        entry.clone()
+    }
+
+    /// The calls of a tenant that is being erased have ended.
+    pub(crate) fn lay_to_rest(&self, tenant: TenantId) {
+        self.erased.lock().insert(tenant, None);
     }
 
     /// Tenants that have called since the host started.

@@ -111,6 +111,20 @@ impl UsageBook {
         })
     }
 
+    /// Forgets what is pending of a tenant; answers how many rows that was. No batch has any of it when this returns.
+    pub(crate) async fn forget(&self, tenant: TenantId) -> u64 {
+        let _writing = self.writing.lock().await;
+        let mut forgotten = 0;
+        self.dirty.lock().retain(|meter| {
+            let keep = meter.tenant != tenant;
+            if !keep {
+                forgotten += u64::from(meter.pending.lock().take().is_some());
+            }
+            keep
+        });
+        forgotten
+    }
+
     async fn write(&self, catalog: &Catalog, by: &Maintenance) -> Result<(), CatalogError> {
         let _writing = self.writing.lock().await;
         let dirty = std::mem::take(&mut *self.dirty.lock());
@@ -158,6 +172,20 @@ fn civil_day(days: u64) -> u32 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn a_tenant_is_forgotten_with_what_is_pending_and_its_neighbour_is_not() {
+        let book = Arc::new(UsageBook::default());
+        let (ours, theirs) = (TenantId::generate(), TenantId::generate());
+        let meter = |tenant| Meter::new(tenant, AgentId::generate(), VersionId::generate(), &book);
+        let (first, second, neighbour) = (meter(ours), meter(ours), meter(theirs));
+        for meter in [&first, &second, &neighbour, &first] {
+            meter.add(&Bill::default(), false);
+        }
+        assert_eq!(book.forget(ours).await, 2);
+        assert!(first.pending.lock().is_none() && neighbour.pending.lock().is_some());
+        assert_eq!((book.forget(ours).await, book.dirty.lock().len()), (0, 1));
+    }
 
     #[test]
     fn days_have_their_calendar_names() {

@@ -22,6 +22,7 @@ mod body;
 mod cache;
 mod config;
 mod connection;
+mod erase;
 mod headers;
 mod health;
 mod input;

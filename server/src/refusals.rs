@@ -115,6 +115,16 @@ impl From<ControlError> for Problem {
             ControlError::InvalidLimit(error) => error.into(),
             // The runtime has logged the reason.
             ControlError::Uncounted => Self::unavailable(),
+            ControlError::StillRunning => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "still-running", detail).retry_after(PAUSE)
+            }
+            ControlError::NotErased => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "not-erased", detail).retry_after(PAUSE)
+            }
+            ControlError::Remains { erasure } => {
+                let places = serde_json::to_value(&erasure.places).unwrap_or_default();
+                Self::new(StatusCode::INTERNAL_SERVER_ERROR, "not-erased", detail).with("places", places)
+            }
             ControlError::DataRemains { holdings } => {
                 let holdings = serde_json::to_value(HoldingsView::from(holdings)).unwrap_or_default();
                 Self::new(StatusCode::CONFLICT, "data-remains", detail).with("holdings", holdings)

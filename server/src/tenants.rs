@@ -26,7 +26,7 @@ pub(crate) struct TenantView {
     tenant: TenantId,
     /// Its name, unique on the host.
     name: String,
-    /// `active` or `suspended`.
+    /// `active`, `suspended`, `importing`, `erasing` or `erased`.
     state: &'static str,
     /// What it may use.
     #[schema(value_type = std::collections::BTreeMap<String, u64>)]

@@ -10,6 +10,7 @@
 
 mod cli;
 mod dev_runner;
+mod erase;
 mod guests;
 mod harness;
 mod hostile;

@@ -66,7 +66,7 @@ impl Matrix {
         let path = path
             .replace("{agent}", "victim")
             .replace("{bucket}", "b")
-            .replace("{tenant}", &self.owner.id)
+            .replace("{tenant}", &self.aim(path))
             .replace("{*key}", "k");
         let path = if path.contains("/keys/") { path.replace("{key}", &key) } else { path.replace("{key}", "k") };
         let mut asked = Asked { path, content_type: "application/json", body: None };
@@ -87,6 +87,11 @@ impl Matrix {
         };
         asked.body = body;
         asked
+    }
+
+    /// The tenant of a row: the owner, but for the row that is the end of its tenant.
+    fn aim(&self, path: &str) -> String {
+        if path.ends_with("/erase") { self.host.tenant("spare").id } else { self.owner.id.clone() }
     }
 
     /// A key of the owner's that a row may revoke.

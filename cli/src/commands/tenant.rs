@@ -1,5 +1,7 @@
 //! `insula tenant`: an operator's acts on tenants.
 
+mod erase;
+
 use anyhow::Context;
 use insula_runtime::TenantName;
 use serde_json::{Value, json};
@@ -27,6 +29,8 @@ pub(crate) enum Act {
     Suspend(One),
     /// End a suspension
     Resume(One),
+    /// Remove all that a tenant has, and say what was found
+    Erase(erase::Args),
 }
 
 /// Arguments of `create`.
@@ -80,6 +84,7 @@ pub(crate) fn run(act: &Act, terminal: &Terminal) -> anyhow::Result<()> {
         Act::Set(args) => set(args, terminal).context("the tenant was not changed"),
         Act::Suspend(one) => switch(one, "suspend", terminal).context("the tenant was not suspended"),
         Act::Resume(one) => switch(one, "resume", terminal).context("the tenant was not resumed"),
+        Act::Erase(args) => erase::run(args, terminal).context("the tenant was not erased"),
     }
 }
 

@@ -35,6 +35,7 @@ const ROUTES: &[&str] = &[
     "POST /v1/agents/{agent}/invoke",
     "POST /v1/agents/{agent}/rollback",
     "POST /v1/tenants",
+    "POST /v1/tenants/{tenant}/erase",
     "POST /v1/tenants/{tenant}/keys",
     "POST /v1/tenants/{tenant}/resume",
     "POST /v1/tenants/{tenant}/suspend",

@@ -42,6 +42,23 @@ fn what_is_busy_says_when_to_try_again() {
 }
 
 #[test]
+fn an_erasure_that_did_not_end_says_that_it_can_be_asked_for_again() {
+    let cases: [(ControlError, (u16, &str)); 2] =
+        [(ControlError::StillRunning, (503, "still-running")), (ControlError::NotErased, (503, "not-erased"))];
+    for (error, expected) in cases {
+        let problem = Problem::from(error);
+        assert_eq!(shape(&problem), expected);
+        assert!(problem.into_response().headers().contains_key(RETRY_AFTER));
+    }
+    let tenant = insula_tenancy::TenantId::generate();
+    let places = vec![insula_runtime::ErasedPlace { place: "files", found: 2, left: 1 }];
+    let erasure = Box::new(insula_runtime::Erasure { tenant, places, kept: Vec::new() });
+    let problem = Problem::from(ControlError::Remains { erasure });
+    assert_eq!(shape(&problem), (500, "not-erased"));
+    assert_eq!(serde_json::to_value(&problem).unwrap()["places"][0]["left"], 1);
+}
+
+#[test]
 fn absent_is_one_and_the_same_answer_wherever_it_comes_from() {
     let expected = serde_json::to_string(&Problem::not_found()).unwrap();
     let absent: [Problem; 4] = [
