@@ -18,6 +18,7 @@ mod isolation;
 mod ledger;
 mod limits;
 mod matrix;
+mod published;
 mod recall;
 mod restart;
 mod uploads;
