@@ -51,7 +51,7 @@ impl Subject {
 }
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
-    let component = insula::build(&Path::new(env!("CARGO_MANIFEST_DIR")).join("agent"), true)?;
+    let component = insula_cli::build(&Path::new(env!("CARGO_MANIFEST_DIR")).join("agent"), true)?;
     let temporary = tempfile::tempdir()?;
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(side_by_side(options, temporary.path(), &component))?;
@@ -67,7 +67,7 @@ async fn open(data: &Path) -> anyhow::Result<(Runtime, String)> {
         host: HostSettings::standard(),
     };
     let opened = Runtime::open(settings).await?;
-    let secret = opened.operator_key.as_ref().map(insula_runtime::tenancy::NewKey::reveal).unwrap_or_default();
+    let secret = opened.operator_key.map(insula_runtime::tenancy::NewKey::reveal).unwrap_or_default();
     Ok((opened.runtime, secret))
 }
 
