@@ -68,8 +68,7 @@ fn a_lease_goes_to_an_heir_however_its_holder_ends() {
 
 #[test]
 fn of_many_that_wait_one_makes_the_value_and_all_have_it() {
-    let tenant = tenant("queue");
-    let wait = json!({ "attack": "wait-for-lease" });
+    let (tenant, wait) = (tenant("queue"), json!({ "attack": "wait-for-lease" }));
     std::thread::scope(|scope| {
         let holder = scope.spawn(|| attack(&tenant, &json!({ "attack": "hold-lease", "then": "gate" })));
         until_held(&tenant, "key");
@@ -85,8 +84,7 @@ fn of_many_that_wait_one_makes_the_value_and_all_have_it() {
 
 #[test]
 fn waiting_without_end_ends_at_the_deadline_and_holds_no_thread() {
-    let tenant = tenant("patient");
-    let wait = json!({ "attack": "wait-for-lease" });
+    let (tenant, wait) = (tenant("patient"), json!({ "attack": "wait-for-lease" }));
     std::thread::scope(|scope| {
         let holder = scope.spawn(|| attack(&tenant, &json!({ "attack": "hold-lease", "then": "gate" })));
         until_held(&tenant, "key");
