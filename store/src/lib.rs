@@ -11,12 +11,16 @@
 //! - **R2** what a commit acknowledged is on disk, whole; what it refused changed nothing.
 #![forbid(unsafe_code)]
 
+mod archive;
 mod cache;
 mod catalog;
 mod clock;
 mod data_dir;
 mod digest;
 mod files;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod home;
 mod limits;
 mod maintenance;
@@ -30,6 +34,10 @@ mod sync;
 #[cfg(test)]
 mod testing;
 
+pub use archive::{
+    ArchiveError, ArchiveHeader, ArchivePart, ArchiveProblem, ArchiveReader, ArchiveTotals, ArchiveWriter,
+    ArchivedAgent, ArchivedVersion, EntryBatch, StorageCounters,
+};
 pub use cache::{CacheFigures, CacheTally, TenantCache};
 pub use catalog::{
     AddedVersion, AgentName, AgentRecord, AuditRecord, Catalog, CatalogError, InvalidAgentName, InvalidTenantName,
@@ -42,5 +50,5 @@ pub use limits::{InvalidLimit, LimitSpec, Limits, LimitsPatch};
 pub use maintenance::{Holdings, Maintenance, MaintenanceError};
 pub use quota::Quota;
 pub use shelf::{Shelf, ShelfError, StagedArtefact, Staging, VerifiedArtefact};
-pub use storage::{Compacted, TenantStorage};
+pub use storage::{Compacted, StorageSnapshot, TenantStorage};
 pub use stores::{StoreSettings, Stores, TenantStore, WrongRealm};

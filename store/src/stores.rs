@@ -5,6 +5,7 @@ use std::fmt;
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::sync::Arc;
 
+use insula_host_api::StorageError;
 use insula_tenancy::{RealmId, TenantId, TenantScope};
 use parking_lot::Mutex;
 
@@ -184,6 +185,17 @@ impl TenantStore {
     #[must_use]
     pub fn storage(&self) -> Arc<TenantStorage> {
         Arc::clone(&self.0.storage)
+    }
+
+    /// Removes all that the tenant keeps on disk: storage, components, artefacts. Handles that are still out find nothing
+    /// afterwards, and can write nothing. Answers how many keys went. Blocks on the disk.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::Unavailable`]; the operator's log has the reason.
+    pub fn erase(&self) -> Result<u64, StorageError> {
+        let removed = self.0.storage.remove().map_err(|failure| failure.into_answer(self.0.id, "erase"))?;
+        Ok(removed.keys)
     }
 
     /// The cache shard.
