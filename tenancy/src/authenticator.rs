@@ -1,4 +1,5 @@
-//! The one place where a credential becomes a scope.
+//! The one place where a credential becomes a scope, and where an operator's act on a tenant's data does, once it is
+//! recorded (T1).
 
 use std::fmt;
 use std::future::Future;
@@ -6,18 +7,49 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use crate::scope::{OperatorScope, RealmId, TenantScope};
-use crate::{Credential, KeyId, KeyOwner, KeyRecord, OwnerState};
+use crate::{Credential, KeyId, KeyOwner, KeyRecord, OwnerState, Permission, Permissions, TenantId};
 
 /// What a look-up of a key answers, in time.
 pub type FoundKey<'a> = Pin<Box<dyn Future<Output = Result<Option<Arc<KeyRecord>>, LookupFailed>> + Send + 'a>>;
 
-/// How keys are looked up. The catalog implements it.
+/// What recording an act answers, in time: whether there is such a tenant.
+pub type RecordedAct<'a> = Pin<Box<dyn Future<Output = Result<bool, LookupFailed>> + Send + 'a>>;
+
+/// What an operator may do with a tenant's data. Each act may do the least that it takes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum OperatorAct {
+    /// Read all of it, for an archive.
+    Export,
+}
+
+impl OperatorAct {
+    /// The word for it in the audit log.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Export => "tenant.export",
+        }
+    }
+
+    fn permissions(self) -> Permissions {
+        match self {
+            Self::Export => Permissions::of(&[Permission::Export]),
+        }
+    }
+}
+
+/// How keys are looked up, and where operators' acts are recorded. The catalog implements it.
 pub trait KeyLookup: Send + Sync + 'static {
     /// The key as it stands now, if it is known without waiting.
     fn cached(&self, key: KeyId) -> Option<Arc<KeyRecord>>;
 
     /// The key as it stands now; `None` when there is none or it was revoked.
     fn find(&self, key: KeyId) -> FoundKey<'_>;
+
+    /// Records that the operator of this key does this to a tenant's data, if there is such a tenant with data. Both in
+    /// one transaction: when this answers `true`, the record is on disk.
+    fn record(&self, by: KeyId, tenant: TenantId, act: OperatorAct) -> RecordedAct<'_>;
 }
 
 /// The catalog could not answer. The operator's log has the reason.
@@ -41,6 +73,21 @@ pub enum Denied {
     /// The catalog could not answer.
     #[error(transparent)]
     LookupFailed(#[from] LookupFailed),
+}
+
+/// Why an operator's act got no scope.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ActDenied {
+    /// There is no such tenant, or its data is gone.
+    #[error("there is no such tenant with data")]
+    NoSuchTenant,
+    /// Another authenticator made the operator's proof.
+    #[error("this proof was made by another authenticator")]
+    WrongRealm,
+    /// The act could not be recorded, so it does not happen.
+    #[error(transparent)]
+    NotRecorded(#[from] LookupFailed),
 }
 
 /// Checks credentials and hands out scopes. One a host.
@@ -89,6 +136,27 @@ impl Authenticator {
             KeyOwner::Tenant(_) => Err(Denied::WrongKind),
             KeyOwner::Operator => Ok(OperatorScope::new(record.id, self.realm)),
         }
+    }
+
+    /// A scope for one audited act of an operator on a tenant's data. It may do what the act takes and nothing else; the
+    /// act is recorded before the scope exists.
+    ///
+    /// # Errors
+    ///
+    /// [`ActDenied`], with the reason.
+    pub async fn act_as(
+        &self,
+        operator: &OperatorScope,
+        tenant: TenantId,
+        act: OperatorAct,
+    ) -> Result<TenantScope, ActDenied> {
+        if operator.realm() != self.realm {
+            return Err(ActDenied::WrongRealm);
+        }
+        if !self.keys.record(operator.key(), tenant, act).await? {
+            return Err(ActDenied::NoSuchTenant);
+        }
+        Ok(TenantScope::new(tenant, operator.key(), act.permissions(), self.realm))
     }
 
     async fn check(&self, credential: &Credential) -> Result<Arc<KeyRecord>, Denied> {

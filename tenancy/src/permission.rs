@@ -1,4 +1,5 @@
-//! What a key may do: three permissions, and the markers that carry them in types.
+//! What a key may do: three permissions, and the markers that carry them in types. A fourth is for operators' acts, and no
+//! key carries it.
 
 use std::fmt;
 use std::str::FromStr;
@@ -12,10 +13,12 @@ pub enum Permission {
     Deploy,
     /// Read and change the tenant's storage and see its cache.
     Manage,
+    /// Read all that the tenant has, and change nothing. Of operators' acts only: it has no word that a key could carry.
+    Export,
 }
 
 impl Permission {
-    /// All of them, in the order in which they are written.
+    /// All that a key can carry, in the order in which they are written.
     pub const ALL: [Self; 3] = [Self::Invoke, Self::Deploy, Self::Manage];
 
     /// The word for it in keys, listings and errors.
@@ -25,6 +28,7 @@ impl Permission {
             Self::Invoke => "invoke",
             Self::Deploy => "deploy",
             Self::Manage => "manage",
+            Self::Export => "export",
         }
     }
 
@@ -33,6 +37,7 @@ impl Permission {
             Self::Invoke => 1,
             Self::Deploy => 2,
             Self::Manage => 4,
+            Self::Export => 8,
         }
     }
 }
@@ -73,10 +78,10 @@ impl Permissions {
         self.0 & permission.bit() != 0
     }
 
-    /// Whether the set has none.
+    /// Whether the set has none that a key can carry.
     #[must_use]
     pub fn is_empty(self) -> bool {
-        self.0 == 0
+        self.iter().next().is_none()
     }
 
     /// Those in the set, in the order of [`Permission::ALL`].
@@ -115,7 +120,8 @@ impl FromStr for Permissions {
     }
 }
 
-/// A permission as a type, for [`Permit`](crate::Permit). Implemented by [`Invoke`], [`Deploy`] and [`Manage`].
+/// A permission as a type, for [`Permit`](crate::Permit). Implemented by [`Invoke`], [`Deploy`], [`Manage`] and
+/// [`Export`].
 pub trait PermissionMarker: sealed::Sealed {
     /// The permission that the type stands for.
     const PERMISSION: Permission;
@@ -136,7 +142,7 @@ macro_rules! markers {
         }
     )*};
 }
-markers!(Invoke Deploy Manage);
+markers!(Invoke Deploy Manage Export);
 
 #[cfg(test)]
 mod tests {
@@ -154,5 +160,13 @@ mod tests {
     #[test]
     fn a_word_that_names_no_permission_is_refused() {
         assert!("invoke,root".parse::<Permissions>().is_err());
+    }
+
+    #[test]
+    fn no_key_carries_the_permission_of_an_operators_act() {
+        assert!("export".parse::<Permissions>().is_err());
+        assert!(!Permissions::ALL.contains(Permission::Export));
+        let forced = Permissions::of(&[Permission::Export]);
+        assert!(forced.is_empty() && forced.to_string().is_empty());
     }
 }

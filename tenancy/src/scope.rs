@@ -31,7 +31,7 @@ impl fmt::Debug for RealmId {
     }
 }
 
-/// Proof that a credential of one tenant was checked in this process.
+/// Proof that a credential of one tenant was checked in this process, or that an operator's act on it was recorded.
 pub struct TenantScope {
     tenant: TenantId,
     key: KeyId,
@@ -63,13 +63,13 @@ impl TenantScope {
         self.tenant
     }
 
-    /// The key that was presented.
+    /// The key that was presented: the tenant's, or that of the operator who acts.
     #[must_use]
     pub fn key(&self) -> KeyId {
         self.key
     }
 
-    /// What the key may do.
+    /// What the key, or the act, may do.
     #[must_use]
     pub fn permissions(&self) -> Permissions {
         self.permissions

@@ -11,8 +11,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use insula_tenancy::{
-    Authenticator, Credential, Denied, Deploy, Invoke, KeyId, KeyLookup, KeyOwner, KeyRecord, LookupFailed, Manage,
-    NewKey, OwnerState, Permission, Permissions, TenantId,
+    ActDenied, Authenticator, Credential, Denied, Deploy, Export, Invoke, KeyId, KeyLookup, KeyOwner, KeyRecord,
+    LookupFailed, Manage, NewKey, OperatorAct, OperatorScope, OwnerState, Permission, Permissions, RecordedAct,
+    TenantId,
 };
 
 #[test]
@@ -28,6 +29,10 @@ struct Keys {
     warm: Mutex<HashMap<KeyId, Arc<KeyRecord>>>,
     cold: Mutex<HashMap<KeyId, Arc<KeyRecord>>>,
     broken: bool,
+    /// Tenants that there are.
+    tenants: Mutex<Vec<TenantId>>,
+    /// Acts that were recorded.
+    acts: Mutex<Vec<(KeyId, TenantId, OperatorAct)>>,
 }
 
 impl KeyLookup for Keys {
@@ -38,6 +43,16 @@ impl KeyLookup for Keys {
     fn find(&self, key: KeyId) -> Pin<Box<dyn Future<Output = Found> + Send + '_>> {
         let found = self.cold.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
         Box::pin(async move { if self.broken { Err(LookupFailed) } else { Ok(found) } })
+    }
+
+    fn record(&self, by: KeyId, tenant: TenantId, act: OperatorAct) -> RecordedAct<'_> {
+        Box::pin(async move {
+            let known = self.tenants.lock().unwrap_or_else(PoisonError::into_inner).contains(&tenant);
+            if known {
+                self.acts.lock().unwrap_or_else(PoisonError::into_inner).push((by, tenant, act));
+            }
+            if self.broken { Err(LookupFailed) } else { Ok(known) }
+        })
     }
 }
 
@@ -72,6 +87,17 @@ impl World {
 
     fn issue_to(&self, tenant: TenantId) -> String {
         self.issue(KeyOwner::Tenant(tenant), OwnerState::Active, Permissions::ALL).unwrap_or_default()
+    }
+}
+
+impl World {
+    /// An operator who logged in, and a tenant that there is.
+    #[expect(clippy::unwrap_used, reason = "clippy's allowance for tests does not reach their helpers")]
+    fn operator_and_tenant(&self) -> (OperatorScope, TenantId) {
+        let secret = self.issue(KeyOwner::Operator, OwnerState::Active, Permissions::ALL).unwrap();
+        let tenant = TenantId::generate();
+        self.keys.tenants.lock().unwrap().push(tenant);
+        (now(self.authenticator.operator(&credential(&secret))).unwrap().unwrap(), tenant)
     }
 }
 
@@ -172,6 +198,74 @@ fn a_permit_needs_its_permission() {
     assert_eq!(scope.permit::<Invoke>().unwrap().tenant(), scope.tenant());
     assert_eq!(scope.permit::<Deploy>().unwrap_err().missing(), Permission::Deploy);
     assert_eq!(scope.permit::<Manage>().unwrap_err().missing(), Permission::Manage);
+}
+
+#[test]
+fn an_operators_act_is_recorded_and_may_do_the_least_that_it_takes() {
+    let world = World::new();
+    let (operator, tenant) = world.operator_and_tenant();
+    let scope = now(world.authenticator.act_as(&operator, tenant, OperatorAct::Export)).unwrap().unwrap();
+    assert_eq!((scope.tenant(), scope.key()), (tenant, operator.key()));
+    assert_eq!(scope.realm(), world.authenticator.realm());
+    assert_eq!(*world.keys.acts.lock().unwrap(), [(operator.key(), tenant, OperatorAct::Export)]);
+    assert!(scope.permit::<Export>().is_ok());
+    assert_eq!(scope.permit::<Invoke>().unwrap_err().missing(), Permission::Invoke);
+    assert_eq!(scope.permit::<Deploy>().unwrap_err().missing(), Permission::Deploy);
+    assert_eq!(scope.permit::<Manage>().unwrap_err().missing(), Permission::Manage);
+}
+
+#[test]
+fn an_act_on_a_tenant_that_is_not_there_is_neither_recorded_nor_done() {
+    let world = World::new();
+    let (operator, _) = world.operator_and_tenant();
+    let denied = now(world.authenticator.act_as(&operator, TenantId::generate(), OperatorAct::Export)).unwrap();
+    assert_eq!(denied.unwrap_err(), ActDenied::NoSuchTenant);
+    assert!(world.keys.acts.lock().unwrap().is_empty());
+}
+
+#[test]
+fn an_act_that_cannot_be_recorded_gets_no_scope() {
+    let world = World::new();
+    let (operator, tenant) = world.operator_and_tenant();
+    let broken = Keys { broken: true, tenants: Mutex::new(vec![tenant]), ..Keys::default() };
+    let World { authenticator, .. } = World::over(broken);
+    // The realm is looked at first: a proof from elsewhere records nothing.
+    let denied = now(authenticator.act_as(&operator, tenant, OperatorAct::Export)).unwrap();
+    assert_eq!(denied.unwrap_err(), ActDenied::WrongRealm);
+
+    let keys = Arc::new(BrokenLater::default());
+    let world = Authenticator::new(Arc::clone(&keys) as Arc<dyn KeyLookup>);
+    let key = NewKey::generate().unwrap();
+    *keys.operator.lock().unwrap() = Some(Arc::new(KeyRecord {
+        id: key.id(),
+        hash: key.hash(),
+        owner: KeyOwner::Operator,
+        permissions: Permissions::ALL,
+        owner_state: OwnerState::Active,
+    }));
+    let operator = now(world.operator(&credential(&key.reveal()))).unwrap().unwrap();
+    let denied = now(world.act_as(&operator, tenant, OperatorAct::Export)).unwrap();
+    assert_eq!(denied.unwrap_err(), ActDenied::NotRecorded(LookupFailed));
+}
+
+/// Knows its operator, and records nothing.
+#[derive(Default)]
+struct BrokenLater {
+    operator: Mutex<Option<Arc<KeyRecord>>>,
+}
+
+impl KeyLookup for BrokenLater {
+    fn cached(&self, _: KeyId) -> Option<Arc<KeyRecord>> {
+        self.operator.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    fn find(&self, _: KeyId) -> Pin<Box<dyn Future<Output = Found> + Send + '_>> {
+        Box::pin(async { Ok(None) })
+    }
+
+    fn record(&self, _: KeyId, _: TenantId, _: OperatorAct) -> RecordedAct<'_> {
+        Box::pin(async { Err(LookupFailed) })
+    }
 }
 
 #[test]
