@@ -52,8 +52,8 @@ fn a_lease_goes_to_an_heir_however_its_holder_ends() {
         if then == "sleep" {
             shorten(&tenant, 3_000_000);
         }
+        let hold = json!({ "attack": "hold-lease", "then": then });
         std::thread::scope(|scope| {
-            let hold = json!({ "attack": "hold-lease", "then": then });
             let holder = scope.spawn(|| attack(&tenant, &hold));
             until_held(&tenant, "key");
             shorten(&tenant, 60_000_000);
@@ -68,11 +68,10 @@ fn a_lease_goes_to_an_heir_however_its_holder_ends() {
 
 #[test]
 fn of_many_that_wait_one_makes_the_value_and_all_have_it() {
-    let tenant = tenant("queue");
+    let (tenant, wait) = (tenant("queue"), json!({ "attack": "wait-for-lease" }));
     std::thread::scope(|scope| {
         let holder = scope.spawn(|| attack(&tenant, &json!({ "attack": "hold-lease", "then": "gate" })));
         until_held(&tenant, "key");
-        let wait = json!({ "attack": "wait-for-lease" });
         let waiters: Vec<_> = (0..6).map(|_| scope.spawn(|| told(&tenant, &wait))).collect();
         open_the_gate(&tenant);
         assert_eq!(holder.join().unwrap().status, 200);
@@ -85,12 +84,11 @@ fn of_many_that_wait_one_makes_the_value_and_all_have_it() {
 
 #[test]
 fn waiting_without_end_ends_at_the_deadline_and_holds_no_thread() {
-    let tenant = tenant("patient");
+    let (tenant, wait) = (tenant("patient"), json!({ "attack": "wait-for-lease" }));
     std::thread::scope(|scope| {
         let holder = scope.spawn(|| attack(&tenant, &json!({ "attack": "hold-lease", "then": "gate" })));
         until_held(&tenant, "key");
         shorten(&tenant, 1_000_000);
-        let wait = json!({ "attack": "wait-for-lease" });
         let waiters: Vec<_> = (0..8).map(|_| scope.spawn(|| attack(&tenant, &wait))).collect();
         assert_neighbours_answer();
         for waiter in waiters {
@@ -113,8 +111,8 @@ fn waiting_without_end_ends_at_the_deadline_and_holds_no_thread() {
 #[test]
 fn who_holds_a_lease_does_not_wait_for_another() {
     let tenant = tenant("ring");
+    let hold = json!({ "attack": "hold-lease", "key": "other", "then": "gate" });
     std::thread::scope(|scope| {
-        let hold = json!({ "attack": "hold-lease", "key": "other", "then": "gate" });
         let holder = scope.spawn(|| attack(&tenant, &hold));
         until_held(&tenant, "other");
         let ring = told(&tenant, &json!({ "attack": "wait-in-a-ring", "key": "own", "message": "other" }));
