@@ -5,8 +5,8 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use insula_tenancy::{
-    KeyHash, KeyId, KeyLookup, KeyOwner, KeyRecord, LookupFailed, NewKey, OperatorScope, OwnerState, Permissions,
-    TenantId,
+    KeyHash, KeyId, KeyLookup, KeyOwner, KeyRecord, LookupFailed, NewKey, OperatorAct, OperatorScope, OwnerState,
+    Permissions, RecordedAct, TenantId,
 };
 use serde_json::json;
 use sqlx::SqliteConnection;
@@ -204,6 +204,16 @@ impl KeyLookup for Catalog {
         Box::pin(async move {
             self.inner.find_key(key).await.map_err(|error| {
                 tracing::error!(%key, cause = %chain(&error), "a key cannot be looked up");
+                LookupFailed
+            })
+        })
+    }
+
+    fn record(&self, by: KeyId, tenant: TenantId, act: OperatorAct) -> RecordedAct<'_> {
+        let act = Act { by, name: act.name(), tenant: Some(tenant), detail: json!({}) };
+        Box::pin(async move {
+            Arc::clone(&self.inner).record_alone(act).await.map_err(|error| {
+                tracing::error!(%by, %tenant, cause = %chain(&error), "an operator's act cannot be recorded");
                 LookupFailed
             })
         })
