@@ -13,6 +13,7 @@ use insula_tenancy::{
     VersionId,
 };
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 
 use crate::admission::Admission;
 use crate::chores::Chores;
@@ -82,7 +83,9 @@ pub(crate) struct Inner {
     pub(crate) scheduler: SchedulerHandle,
     pub(crate) maintenance: Maintenance,
     pub(crate) counters: Counters,
-    authenticator: Authenticator,
+    pub(crate) authenticator: Authenticator,
+    /// Held by an archive on its way in: there is one at a time.
+    pub(crate) importing: Arc<Semaphore>,
     book: Arc<UsageBook>,
     checks: Vec<Check>,
     chores: Chores,
@@ -135,6 +138,7 @@ impl Runtime {
             scheduler: threads.handle(),
             counters: Counters::default(),
             authenticator,
+            importing: Arc::new(Semaphore::new(1)),
             book,
             checks,
             chores: Chores::default(),
