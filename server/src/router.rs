@@ -14,7 +14,8 @@ use crate::headers::StampLayer;
 use crate::problem::Problem;
 use crate::settings::ServerSettings;
 use crate::{
-    agents, cache, config, health, invoke, keys, limits, logs, metrics, openapi, storage, tenants, usage, versions,
+    agents, archives, cache, config, health, invoke, keys, limits, logs, metrics, openapi, storage, tenants, usage,
+    versions,
 };
 
 /// What a tenant's key opens.
@@ -43,6 +44,8 @@ fn operator_routes() -> OpenApiRouter<App> {
         .routes(routes!(tenants::suspend))
         .routes(routes!(tenants::resume))
         .routes(routes!(tenants::usage))
+        .routes(routes!(archives::export))
+        .routes(routes!(archives::import))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))
         .routes(routes!(metrics::show))
