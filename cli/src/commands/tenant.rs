@@ -1,5 +1,7 @@
 //! `insula tenant`: an operator's acts on tenants.
 
+mod archive;
+
 use anyhow::Context;
 use insula_runtime::TenantName;
 use serde_json::{Value, json};
@@ -27,6 +29,10 @@ pub(crate) enum Act {
     Suspend(One),
     /// End a suspension
     Resume(One),
+    /// Write all that a tenant keeps to a file
+    Export(archive::Export),
+    /// Make a new tenant of such a file, and show its first key once
+    Import(archive::Import),
 }
 
 /// Arguments of `create`.
@@ -80,6 +86,8 @@ pub(crate) fn run(act: &Act, terminal: &Terminal) -> anyhow::Result<()> {
         Act::Set(args) => set(args, terminal).context("the tenant was not changed"),
         Act::Suspend(one) => switch(one, "suspend", terminal).context("the tenant was not suspended"),
         Act::Resume(one) => switch(one, "resume", terminal).context("the tenant was not resumed"),
+        Act::Export(args) => archive::export(args, terminal).context("the tenant was not exported"),
+        Act::Import(args) => archive::import(args, terminal).context("the tenant was not imported"),
     }
 }
 
