@@ -6,12 +6,13 @@
 mod problem;
 
 use std::fmt::Write as _;
-use std::io::{BufRead, BufReader};
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Write};
 use std::time::Duration;
 
 use serde_json::Value;
 use ureq::Agent;
-use ureq::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use ureq::http::header::{AUTHORIZATION, CONTENT_LENGTH, CONTENT_TYPE};
 use ureq::http::{self, HeaderMap, Method};
 
 use crate::connection::Target;
@@ -111,9 +112,12 @@ impl Client {
 
     /// Asks, and reads the answer as JSON. An answer without a body is `null`; a refusal is an error.
     pub(crate) fn json(&self, request: Request) -> anyhow::Result<Value> {
-        let answer = self.exchange(request)?;
+        self.document(&self.exchange(request)?)
+    }
+
+    fn document(&self, answer: &Answer) -> anyhow::Result<Value> {
         if !answer.is_success() {
-            return Err(Problem::of(&answer).into_failure(self.url()).into());
+            return Err(Problem::of(answer).into_failure(self.url()).into());
         }
         if answer.body.is_empty() {
             return Ok(Value::Null);
@@ -123,7 +127,10 @@ impl Client {
 
     /// Asks, and takes whatever answer there is. An error means that there was none.
     pub(crate) fn exchange(&self, request: Request) -> anyhow::Result<Answer> {
-        let mut response = self.run(request, Some(EXCHANGE_TIMEOUT))?;
+        self.answer(self.run(request, Some(EXCHANGE_TIMEOUT))?)
+    }
+
+    fn answer(&self, mut response: http::Response<ureq::Body>) -> anyhow::Result<Answer> {
         let body = response.body_mut().with_config().limit(ANSWER_LIMIT).read_to_vec();
         let body = body.map_err(|error| self.unreachable(&error))?;
         Ok(Answer { status: response.status().as_u16(), headers: std::mem::take(response.headers_mut()), body })
@@ -139,6 +146,25 @@ impl Client {
             return Err(Problem::of(&answer).into_failure(self.url()).into());
         }
         Ok(BufReader::new(response.into_body().into_with_config().limit(u64::MAX).reader()))
+    }
+
+    /// Asks for a stream of bytes, and writes them as they come. Answers how many there were.
+    pub(crate) fn download(&self, path: &str, sink: &mut impl Write) -> anyhow::Result<u64> {
+        let mut source = self.lines(path)?;
+        Ok(io::copy(&mut source, sink)?)
+    }
+
+    /// Sends a file as it is read, and reads the answer as JSON.
+    pub(crate) fn upload(&self, path: &str, content_type: &str, file: &File) -> anyhow::Result<Value> {
+        let length = file.metadata()?.len();
+        let request = http::Request::post(format!("{}{path}", self.target.url))
+            .header(AUTHORIZATION, format!("Bearer {}", self.target.key))
+            .header(CONTENT_TYPE, content_type)
+            .header(CONTENT_LENGTH, length);
+        let invalid = |error: http::Error| Failure::usage("the request cannot be sent").because(error);
+        let request = request.body(file).map_err(invalid)?;
+        let request = self.agent.configure_request(request).timeout_global(Some(EXCHANGE_TIMEOUT)).build();
+        self.document(&self.answer(self.agent.run(request).map_err(|error| self.unreachable(&error))?)?)
     }
 
     fn run(&self, request: Request, timeout: Option<Duration>) -> anyhow::Result<http::Response<ureq::Body>> {

@@ -135,6 +135,17 @@ pub(crate) struct KeptPlace {
     pub(crate) because: String,
 }
 
+/// `POST /v1/tenants/import`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct ImportedTenant {
+    pub(crate) tenant: String,
+    pub(crate) key: String,
+    pub(crate) from: String,
+    pub(crate) agents: u64,
+    pub(crate) versions: u64,
+    pub(crate) entries: u64,
+}
+
 /// A key, without its secret.
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "kebab-case")]

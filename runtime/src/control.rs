@@ -4,11 +4,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use insula_host_api::StorageError;
 use insula_store::{
-    CatalogError, Holdings, InvalidLimit, KeyInfo, Limits, LimitsPatch, TenantName, TenantRecord, TenantState, UsageRow,
+    ArchiveError, CatalogError, Holdings, InvalidLimit, KeyInfo, Limits, LimitsPatch, TenantName, TenantRecord,
+    TenantState, UsageRow,
 };
 use insula_tenancy::{KeyId, NewKey, OperatorScope, Permissions, TenantId};
 
+use crate::deploy_error::DeployError;
 use crate::erase::Erasure;
 use crate::runtime::Inner;
 
@@ -47,6 +50,30 @@ pub enum ControlError {
     /// What the tenant has could not be counted. The operator's log has the reason.
     #[error("what the tenant has could not be counted; nothing was deleted")]
     Uncounted,
+    /// The act could not be recorded, so it did not happen. The operator's log has the reason.
+    #[error("the act could not be recorded, and did not happen")]
+    Unrecorded,
+    /// The archive is refused, or could not be written.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// The archive has more bytes than are taken in.
+    #[error("the archive has more than the {limit} bytes that are allowed")]
+    ArchiveTooLarge {
+        /// The limit, in bytes.
+        limit: u64,
+    },
+    /// One archive at a time.
+    #[error("another archive is on its way in: try again when it is done")]
+    ImportsBusy,
+    /// Storage refused what the archive holds.
+    #[error(transparent)]
+    Storage(#[from] StorageError),
+    /// A component cannot be read, or is refused as an upload of it would be.
+    #[error(transparent)]
+    Component(#[from] DeployError),
+    /// A fault of the host. The operator's log has the reason.
+    #[error("the act did not come to its end")]
+    Interrupted,
 }
 
 /// Longer than the catalog ever takes.

@@ -195,7 +195,7 @@ impl Inner {
     }
 }
 
-fn link_error(error: LoadComponentError) -> DeployError {
+pub(crate) fn link_error(error: LoadComponentError) -> DeployError {
     match error {
         LoadComponentError::Link(reason) => DeployError::WrongHandler { reason: format!("{reason:#}") },
         LoadComponentError::Shelf(error) => error.into(),

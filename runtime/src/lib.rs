@@ -11,6 +11,7 @@
 #![doc = include_str!("../EXAMPLE.md")]
 
 mod admission;
+mod archives;
 mod bill;
 mod chores;
 mod classify;
@@ -34,6 +35,7 @@ mod sweep;
 mod tenants;
 mod usage;
 
+pub use archives::{ARCHIVE_BYTES, ArchiveUpload, Imported};
 pub use bill::Bill;
 pub use compile::worker;
 pub use control::{Control, ControlError};
@@ -48,8 +50,8 @@ pub use runtime::{OpenError, Opened, Runtime};
 pub use settings::{EngineSettings, HostSettings, Settings, WorkerCommand};
 
 pub use insula_store::{
-    AgentName, AgentRecord, CatalogError, Digest, Holdings, InvalidLimit, KeyInfo, Limits, LimitsPatch,
-    OpenDataDirError, TenantName, TenantRecord, TenantState, UsageRow, VersionRecord,
+    AgentName, AgentRecord, ArchiveError, ArchiveProblem, ArchiveTotals, CatalogError, Digest, Holdings, InvalidLimit,
+    KeyInfo, Limits, LimitsPatch, OpenDataDirError, TenantName, TenantRecord, TenantState, UsageRow, VersionRecord,
 };
 pub use insula_tenancy as tenancy;
 

@@ -13,6 +13,7 @@ use insula_tenancy::{
     VersionId,
 };
 use tokio::runtime::Handle;
+use tokio::sync::Semaphore;
 
 use crate::admission::Admission;
 use crate::chores::Chores;
@@ -82,7 +83,9 @@ pub(crate) struct Inner {
     pub(crate) scheduler: SchedulerHandle,
     pub(crate) maintenance: Maintenance,
     pub(crate) counters: Counters,
-    authenticator: Authenticator,
+    pub(crate) authenticator: Authenticator,
+    /// Held by an archive on its way in: there is one at a time.
+    pub(crate) importing: Arc<Semaphore>,
     pub(crate) book: Arc<UsageBook>,
     /// Held by an erasure: they go one by one.
     pub(crate) erasing: tokio::sync::Mutex<()>,
@@ -137,6 +140,7 @@ impl Runtime {
             scheduler: threads.handle(),
             counters: Counters::default(),
             authenticator,
+            importing: Arc::new(Semaphore::new(1)),
             book,
             erasing: tokio::sync::Mutex::default(),
             checks,

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use insula_host_api::{Cache, Configuration};
-use insula_store::{AgentName, Catalog, CatalogError, Digest, Limits, Quota, Stores, TenantStore};
+use insula_store::{AgentName, Catalog, CatalogError, Digest, Limits, Quota, ShelfError, Staging, Stores, TenantStore};
 use insula_tenancy::{TenantId, TenantScope, VersionId};
 use parking_lot::{Mutex, RwLock};
 
@@ -126,6 +126,11 @@ impl Tenants {
         *entry.limits.write() = Arc::new(limits);
         entry.stale.store(self.changes.load(Ordering::SeqCst) != before, Ordering::Release);
         Ok(Arc::clone(entry))
+    }
+
+    /// A file for an archive on its way in. Blocks on the disk.
+    pub(crate) fn stage_archive(&self, limit_bytes: u64) -> Result<Staging, ShelfError> {
+        self.stores.stage_archive(limit_bytes)
     }
 
     /// An operator changed this tenant: its next call reads it anew.

@@ -17,6 +17,7 @@ mod activity;
 mod agents;
 mod answer;
 mod app;
+mod archives;
 mod auth;
 mod body;
 mod cache;

@@ -5,7 +5,10 @@ use std::time::Duration;
 
 use http::StatusCode;
 use insula_runtime::storage::{InvalidName, StorageError};
-use insula_runtime::{AgentError, CallFailure, CatalogError, ControlError, DeployError, InvalidLimit, InvokeError};
+use insula_runtime::{
+    AgentError, ArchiveError, ArchiveProblem, CallFailure, CatalogError, ControlError, DeployError, InvalidLimit,
+    InvokeError,
+};
 use insula_tenancy::{Denied, Forbidden, InvalidCredential, LookupFailed};
 
 use crate::body::BodyError;
@@ -114,7 +117,7 @@ impl From<ControlError> for Problem {
             ControlError::Catalog(error) => error.into(),
             ControlError::InvalidLimit(error) => error.into(),
             // The runtime has logged the reason.
-            ControlError::Uncounted => Self::unavailable(),
+            ControlError::Uncounted | ControlError::Unrecorded => Self::unavailable(),
             ControlError::StillRunning => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "still-running", detail).retry_after(PAUSE)
             }
@@ -125,11 +128,31 @@ impl From<ControlError> for Problem {
                 let places = serde_json::to_value(&erasure.places).unwrap_or_default();
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "not-erased", detail).with("places", places)
             }
+            ControlError::Archive(error) => error.into(),
+            ControlError::ArchiveTooLarge { limit } => {
+                Self::new(StatusCode::PAYLOAD_TOO_LARGE, "archive-too-large", detail).with("limit", limit)
+            }
+            ControlError::ImportsBusy => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "imports-busy", detail).retry_after(PAUSE)
+            }
+            ControlError::Storage(error) => error.into(),
+            ControlError::Component(error) => error.into(),
             ControlError::DataRemains { holdings } => {
                 let holdings = serde_json::to_value(HoldingsView::from(holdings)).unwrap_or_default();
                 Self::new(StatusCode::CONFLICT, "data-remains", detail).with("holdings", holdings)
             }
             _ => Self::host_fault().because(&error),
+        }
+    }
+}
+
+impl From<ArchiveError> for Problem {
+    fn from(error: ArchiveError) -> Self {
+        match error.problem {
+            ArchiveProblem::Io(_) | ArchiveProblem::Storage => Self::unavailable().because(&error),
+            _ => Self::bad_request("invalid-archive", error.to_string())
+                .with("frame", error.frame)
+                .with("offset", error.offset),
         }
     }
 }

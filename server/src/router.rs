@@ -14,8 +14,8 @@ use crate::headers::StampLayer;
 use crate::problem::Problem;
 use crate::settings::ServerSettings;
 use crate::{
-    agents, cache, config, erase, health, invoke, keys, limits, logs, metrics, openapi, storage, tenants, usage,
-    versions,
+    agents, archives, cache, config, erase, health, invoke, keys, limits, logs, metrics, openapi, storage, tenants,
+    usage, versions,
 };
 
 /// What a tenant's key opens.
@@ -45,6 +45,8 @@ fn operator_routes() -> OpenApiRouter<App> {
         .routes(routes!(tenants::resume))
         .routes(routes!(tenants::usage))
         .routes(routes!(erase::erase))
+        .routes(routes!(archives::export))
+        .routes(routes!(archives::import))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))
         .routes(routes!(metrics::show))

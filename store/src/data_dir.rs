@@ -1,6 +1,6 @@
 //! The data directory: the one place that turns a path into a directory handle (A2).
 //!
-//! It holds `FORMAT`, `LOCK`, `secret`, `catalog.sqlite` and `tenants/`. Everything beneath is reached through the
+//! It holds `FORMAT`, `LOCK`, `secret`, `catalog.sqlite`, `tenants/` and, once one came, `archives/`. Everything beneath is reached through the
 //! handle; libraries that take paths get the handle's own descriptor path.
 
 use std::fmt;
@@ -21,6 +21,7 @@ const LOCK_FILE: &str = "LOCK";
 const SECRET_FILE: &str = "secret";
 const SECRET_LENGTH: usize = 32;
 const TENANTS: &str = "tenants";
+const ARCHIVES: &str = "archives";
 /// What an interrupted first start may have left before `FORMAT`, its last act, came to be.
 const UNFINISHED: [&str; 5] = [LOCK_FILE, SECRET_FILE, "secret.new", "FORMAT.new", TENANTS];
 
@@ -116,6 +117,11 @@ impl DataDir {
     /// The directory of all tenants, for [`Home`](crate::home::Home) only.
     pub(crate) fn tenants(&self) -> Arc<Dir> {
         Arc::clone(&self.tenants)
+    }
+
+    /// The directory of archives on their way in, made if need be.
+    pub(crate) fn archives(&self) -> io::Result<Dir> {
+        files::make_dir(&self.dir, ARCHIVES)
     }
 
     /// The host's secret: what keys are derived from. It is never used as a key itself.

@@ -11,6 +11,7 @@
 //! - **R2** what a commit acknowledged is on disk, whole; what it refused changed nothing.
 #![forbid(unsafe_code)]
 
+mod archive;
 mod cache;
 mod catalog;
 mod clock;
@@ -18,6 +19,9 @@ mod data_dir;
 mod digest;
 mod erasure;
 mod files;
+#[cfg(any(test, feature = "fuzzing"))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod home;
 mod limits;
 mod maintenance;
@@ -31,6 +35,10 @@ mod sync;
 #[cfg(test)]
 mod testing;
 
+pub use archive::{
+    ArchiveError, ArchiveHeader, ArchivePart, ArchiveProblem, ArchiveReader, ArchiveTotals, ArchiveWriter,
+    ArchivedAgent, ArchivedVersion, EntryBatch, StorageCounters,
+};
 pub use cache::{CacheFigures, CacheTally, TenantCache};
 pub use catalog::{
     AddedVersion, AgentName, AgentRecord, AuditRecord, Catalog, CatalogError, CatalogRows, InvalidAgentName,
@@ -44,5 +52,5 @@ pub use limits::{InvalidLimit, LimitSpec, Limits, LimitsPatch};
 pub use maintenance::{Holdings, Maintenance, MaintenanceError};
 pub use quota::Quota;
 pub use shelf::{Shelf, ShelfError, StagedArtefact, Staging, VerifiedArtefact};
-pub use storage::{Compacted, TenantStorage};
+pub use storage::{Compacted, StorageSnapshot, TenantStorage};
 pub use stores::{StoreSettings, Stores, TenantStore, WrongRealm};

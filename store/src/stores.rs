@@ -5,6 +5,7 @@ use std::fmt;
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::sync::Arc;
 
+use insula_host_api::StorageError;
 use insula_tenancy::{RealmId, TenantId, TenantScope};
 use parking_lot::Mutex;
 
@@ -12,7 +13,7 @@ use crate::cache::{CacheTally, Ceiling, TenantCache};
 use crate::clock::{Clock, MonotonicClock};
 use crate::home::Home;
 use crate::quota::LiveQuota;
-use crate::shelf::{ArtefactKey, Shelf};
+use crate::shelf::{self, ArtefactKey, Shelf, ShelfError, Staging};
 use crate::storage::{Disk, TenantStorage};
 use crate::{DataDir, Limits, Maintenance, Quota};
 
@@ -50,6 +51,8 @@ pub(crate) struct Shared {
     past: Mutex<CacheTally>,
     clock: Arc<dyn Clock>,
     key: ArtefactKey,
+    /// Whether archives that an earlier process left half-way were swept away.
+    archives_swept: Mutex<bool>,
 }
 
 /// One tenant's state in this process.
@@ -82,6 +85,7 @@ impl Stores {
             ceiling: Arc::new(Ceiling::new(settings.cache_ceiling_bytes)),
             past: Mutex::default(),
             clock,
+            archives_swept: Mutex::default(),
         };
         Self { shared: Arc::new(shared) }
     }
@@ -102,6 +106,15 @@ impl Stores {
             tenant.cache.trim();
         }
         Ok(TenantStore(tenant))
+    }
+
+    /// A file for an archive on its way in, of at most `limit_bytes` bytes. Dropped, it is gone. Blocks on the disk.
+    ///
+    /// # Errors
+    ///
+    /// [`ShelfError::DiskFull`] or [`ShelfError::Io`].
+    pub fn stage_archive(&self, limit_bytes: u64) -> Result<Staging, ShelfError> {
+        shelf::stage_archive(&self.shared.dir, &self.shared.archives_swept, limit_bytes)
     }
 
     /// The handle for the host's own chores. It never reads a value.
@@ -186,6 +199,16 @@ impl TenantStore {
     #[must_use]
     pub fn storage(&self) -> Arc<TenantStorage> {
         Arc::clone(&self.0.storage)
+    }
+
+    /// Removes all that the tenant keeps on disk: storage, components, artefacts. Handles that are still out find nothing
+    /// afterwards, and can write nothing. Blocks on the disk.
+    ///
+    /// # Errors
+    ///
+    /// [`StorageError::Unavailable`]; the operator's log has the reason.
+    pub fn erase(&self) -> Result<(), StorageError> {
+        self.0.storage.remove().map_err(|failure| failure.into_answer(self.0.id, "erase"))
     }
 
     /// The cache shard.

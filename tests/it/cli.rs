@@ -1,6 +1,7 @@
 //! The command line as people and scripts use it: results on standard output, everything else on standard error, and
 //! exit codes that mean what they say.
 
+mod archives;
 mod local;
 mod remote;
 

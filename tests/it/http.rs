@@ -1,6 +1,7 @@
 //! HTTP from outside: who is let in, what every answer carries, what refusals look like, and that the description is
 //! the API.
 
+mod archives;
 mod storage;
 mod wire;
 
@@ -298,7 +299,11 @@ fn the_description_lists_every_route_and_every_route_is_there() {
         assert!(listed.remove(*route), "{route} is not described");
     }
     let beyond: Vec<_> = listed.iter().map(String::as_str).collect();
-    assert_eq!(beyond, ["GET /v1/tenants/{tenant}/usage"], "described, and not in the contract");
+    assert_eq!(
+        beyond,
+        ["GET /v1/tenants/{tenant}/export", "GET /v1/tenants/{tenant}/usage", "POST /v1/tenants/import"],
+        "described, and not in the contract"
+    );
 }
 
 /// The routes of the contract, but for those of later issues.

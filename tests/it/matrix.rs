@@ -75,6 +75,12 @@ impl Matrix {
                 asked.content_type = "application/wasm";
                 Some(agents::text("echo"))
             }
+            ("POST", "import") => {
+                asked.content_type = "application/vnd.insula.archive";
+                asked.path += &format!("?name=again-{}", self.owner.id[20..].to_lowercase());
+                let archive = format!("/v1/tenants/{}/export", self.owner.id);
+                Some(self.host.operate("GET", &archive, None).body)
+            }
             ("PUT", "k") => Some(b"another value".to_vec()),
             ("PUT", "config") => Some(br#"{"n":"other"}"#.to_vec()),
             ("POST", "activate") => Some(json!({ "version": self.secrets[1] }).to_string().into_bytes()),

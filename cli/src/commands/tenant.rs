@@ -1,5 +1,6 @@
 //! `insula tenant`: an operator's acts on tenants.
 
+mod archive;
 mod erase;
 
 use anyhow::Context;
@@ -31,6 +32,10 @@ pub(crate) enum Act {
     Resume(One),
     /// Remove all that a tenant has, and say what was found
     Erase(erase::Args),
+    /// Write all that a tenant keeps to a file
+    Export(archive::Export),
+    /// Make a new tenant of such a file, and show its first key once
+    Import(archive::Import),
 }
 
 /// Arguments of `create`.
@@ -85,6 +90,8 @@ pub(crate) fn run(act: &Act, terminal: &Terminal) -> anyhow::Result<()> {
         Act::Suspend(one) => switch(one, "suspend", terminal).context("the tenant was not suspended"),
         Act::Resume(one) => switch(one, "resume", terminal).context("the tenant was not resumed"),
         Act::Erase(args) => erase::run(args, terminal).context("the tenant was not erased"),
+        Act::Export(args) => archive::export(args, terminal).context("the tenant was not exported"),
+        Act::Import(args) => archive::import(args, terminal).context("the tenant was not imported"),
     }
 }
 

@@ -3,7 +3,7 @@
 mod agents;
 mod keys;
 
-use insula_tenancy::{Authenticator, Denied, Permission, Permissions, VersionId};
+use insula_tenancy::{ActDenied, Authenticator, Denied, OperatorAct, Permission, Permissions, VersionId};
 
 use super::*;
 use crate::testing::{World, log_in};
@@ -240,4 +240,25 @@ async fn the_database_is_the_hosts_alone_and_syncs_every_commit() {
     assert_eq!(pragma(&inner.writer, "SELECT CAST(synchronous AS TEXT) FROM pragma_synchronous").await, "2");
     assert_eq!(pragma(&inner.writer, "SELECT CAST(foreign_keys AS TEXT) FROM pragma_foreign_keys").await, "1");
     assert!(sqlx::query("DELETE FROM tenants").execute(&inner.readers).await.is_err(), "readers cannot write");
+}
+
+#[tokio::test]
+async fn an_export_and_an_import_are_in_the_audit_log_before_anything_is_done() {
+    let world = World::start().await;
+    let made = world.b.tenant();
+    let scope = world.authenticator.act_as(&world.operator, world.a.tenant(), OperatorAct::Export).await.unwrap();
+    assert_eq!(scope.tenant(), world.a.tenant());
+    world.catalog.record_import(&world.operator, made, world.a.tenant()).await.unwrap();
+    let acts = world.catalog.audit(&world.operator, None, 1_000).await.unwrap();
+    let last: Vec<_> = acts.iter().rev().take(2).map(|record| (record.act.as_str(), record.tenant)).collect();
+    assert_eq!(last, [("tenant.import", Some(made)), ("tenant.export", Some(world.a.tenant()))]);
+    assert_eq!(acts.last().unwrap().detail, serde_json::json!({"from": world.a.tenant()}));
+    // Of a tenant that is not there is nothing to record, and no scope.
+    let absent = TenantId::generate();
+    let denied = world.authenticator.act_as(&world.operator, absent, OperatorAct::Export).await.unwrap_err();
+    assert_eq!(denied, ActDenied::NoSuchTenant);
+    let refused = world.catalog.record_import(&world.operator, absent, made).await.unwrap_err();
+    assert!(matches!(refused, CatalogError::NotFound), "{refused}");
+    assert_eq!(world.catalog.audit(&world.operator, None, 1_000).await.unwrap().len(), acts.len());
+    world.bystander_is_untouched().await;
 }

@@ -24,9 +24,9 @@ pub use artefact::{StagedArtefact, VerifiedArtefact};
 pub(crate) use mac::ArtefactKey;
 pub use staging::Staging;
 
-use crate::Digest;
 use crate::files;
 use crate::home::Home;
+use crate::{DataDir, Digest};
 use staging::StagedFile;
 
 const COMPONENTS: &str = "components";
@@ -197,16 +197,23 @@ impl Shelf {
         let mut swept = self.swept.lock();
         let dir = self.home.make_section(STAGING).map_err(ShelfError::during("make the staging directory"))?;
         if !*swept {
-            for entry in dir.entries().map_err(ShelfError::during("sweep the staging directory"))? {
-                let left = entry.map_err(ShelfError::during("sweep the staging directory"))?.file_name();
-                if let Some(name) = left.to_str() {
-                    files::remove_if_there(&dir, name).map_err(ShelfError::during("sweep the staging directory"))?;
-                }
-            }
+            staging::sweep(&dir)?;
             *swept = true;
         }
         StagedFile::create(dir)
     }
+}
+
+/// Begins to stage an archive of at most `limit_bytes` bytes, which belongs to no tenant yet. The first one of a process
+/// sweeps away what an earlier process left.
+pub(crate) fn stage_archive(dir: &DataDir, swept: &Mutex<bool>, limit_bytes: u64) -> Result<Staging, ShelfError> {
+    let mut swept = swept.lock();
+    let archives = dir.archives().map_err(ShelfError::during("make the directory of archives"))?;
+    if !*swept {
+        staging::sweep(&archives)?;
+        *swept = true;
+    }
+    Ok(Staging::new(StagedFile::create(archives)?, limit_bytes))
 }
 
 fn component_name(digest: &Digest) -> String {

@@ -12,6 +12,17 @@ use super::ShelfError;
 use crate::Digest;
 use crate::files;
 
+/// Removes what an earlier process left.
+pub(super) fn sweep(dir: &Dir) -> Result<(), ShelfError> {
+    let failed = || ShelfError::during("sweep the staging directory");
+    for entry in dir.entries().map_err(failed())? {
+        if let Some(name) = entry.map_err(failed())?.file_name().to_str() {
+            files::remove_if_there(dir, name).map_err(failed())?;
+        }
+    }
+    Ok(())
+}
+
 /// A private file in `staging/`, removed when dropped.
 pub(super) struct StagedFile {
     dir: Dir,

@@ -242,7 +242,8 @@ fn number(write: &Wish, alive: Option<&Found>) -> Result<i64, StorageError> {
     }
 }
 
-fn within(unit: &'static str, used: u64, after: u64, limit: u64) -> Result<(), StorageError> {
+/// Whether so much may be there after something that found less.
+pub(crate) fn within(unit: &'static str, used: u64, after: u64, limit: u64) -> Result<(), StorageError> {
     if after > used && after > limit {
         return Err(StorageError::QuotaExceeded { used, limit, needed: after - used, unit });
     }

@@ -83,11 +83,6 @@ impl KeyRange {
     /// All there is.
     pub(crate) const ALL: Self = Self { lower: Bound::Unbounded, upper: Bound::Unbounded };
 
-    /// All behind a key.
-    pub(crate) fn behind(key: &[u8]) -> Self {
-        Self { lower: Bound::Excluded(key.to_vec()), ..Self::ALL }
-    }
-
     /// Takes a lower bound that cuts off as much as the present one, or more.
     fn raise(&mut self, bound: Bound<Vec<u8>>) {
         // At equal bytes the excluded bound, which is the cursor and comes last, cuts off more.

@@ -5,6 +5,7 @@
 //! waits in the tenant's own line (R3). Whatever goes wrong beneath is logged with its cause, and the guest learns only
 //! that storage is not available.
 
+mod archive;
 mod commit;
 mod compact;
 mod counters;
@@ -36,9 +37,14 @@ use insula_tenancy::TenantId;
 use parking_lot::Mutex;
 use tokio::sync::Semaphore;
 
+pub use archive::StorageSnapshot;
 pub use compact::Compacted;
 pub(crate) use counters::Counters;
 pub(crate) use failure::{Failure, chain};
+pub(crate) use key::decode as decode_key;
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use key::encode as encode_key;
+pub(crate) use record::Record;
 
 use self::engine::Verdict;
 use self::file::VolumeFile;

@@ -82,6 +82,7 @@ impl<J> Queue<J> {
     }
 
     /// How many wait.
+    #[cfg(test)]
     pub(crate) fn len(&self) -> usize {
         self.state.lock().waiting.len()
     }

@@ -1,5 +1,6 @@
 //! Storage as a tenant sees it, on a real disk: two tenants act, and a bystander watches.
 
+mod archive;
 mod compaction;
 mod crash;
 mod faulty_disk;

@@ -31,6 +31,7 @@ pub(crate) enum Table {
 
 impl Table {
     /// All of them.
+    #[cfg(test)]
     pub(crate) const ALL: [Self; 3] = [Self::Entries, Self::Expiry, Self::Meta];
 
     /// Its name in the engine.
