@@ -89,7 +89,7 @@ impl Shard {
     /// Moves the oldest entry of a queue to the front of main: from small it starts anew, from main it loses a read.
     fn pass_over(&mut self, place: Place) {
         let Some(node) = self.nodes.get_mut(place) else { return };
-        let cost = cost(node);
+        let cost = cost(&node.record);
         match std::mem::replace(&mut node.queue, Queue::Main) {
             Queue::Small => {
                 node.reads = 0;

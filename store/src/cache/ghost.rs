@@ -2,6 +2,8 @@
 
 use std::collections::{HashMap, VecDeque};
 
+use super::SPARSE;
+
 /// Fingerprints in the order in which they came, up to a bound that is given with each new one. Half a hash is enough: one
 /// that is taken for another's costs an entry its place in a queue, and no more.
 #[derive(Debug, Default)]
@@ -29,6 +31,10 @@ impl Ghost {
                 self.turns.remove(&oldest);
             }
         }
+        if self.queue.capacity() > SPARSE * self.queue.len().max(SPARSE) {
+            self.queue.shrink_to(2 * self.queue.len());
+            self.turns.shrink_to(2 * self.queue.len());
+        }
     }
 
     /// Whether the key was there. It is not there afterwards.
@@ -39,6 +45,12 @@ impl Ghost {
     #[cfg(test)]
     pub(crate) fn count(&self) -> usize {
         self.queue.len()
+    }
+
+    #[cfg(test)]
+    pub(crate) fn allocation_size(&self) -> usize {
+        // A table has up to twice the places that it has room for, and a byte for each.
+        self.queue.capacity() * size_of::<(u32, u32)>() + self.turns.capacity() * 2 * (size_of::<(u32, u32)>() + 1)
     }
 }
 
