@@ -5,6 +5,7 @@ mod echo;
 mod load;
 mod output;
 mod registry;
+mod storage;
 mod subjects;
 
 use std::path::PathBuf;
@@ -26,6 +27,8 @@ enum Command {
     Echo(echo::Options),
     /// Starting a host with many tenants in its catalog, and what it holds when idle.
     Tenants(registry::Options),
+    /// Durable writes and reads beside redb itself, on the host and in a guest; a killed host opened again; idle tenants.
+    Storage(storage::Options),
     /// The load: a process of its own.
     #[command(hide = true)]
     Load {
@@ -50,6 +53,8 @@ enum Command {
         guest_threads: Option<std::num::NonZeroUsize>,
     },
     #[command(hide = true)]
+    WriteUntilKilled { data: PathBuf },
+    #[command(hide = true)]
     CompileWorker,
 }
 
@@ -61,6 +66,8 @@ fn main() -> ExitCode {
         Command::Load { address, path, connections, seconds, key } => {
             load::main(address, &path, connections, Duration::from_secs_f64(seconds), key.as_deref())
         }
+        Command::Storage(options) => storage::run(&options),
+        Command::WriteUntilKilled { data } => storage::write_until_killed(&data),
         Command::ServeAxum => subjects::axum(),
         Command::ServeInsula { component, data, tick_us, guest_threads } => {
             subjects::insula(&component, data, tick_us, guest_threads)

@@ -1,5 +1,5 @@
-//! What the host does by itself, again and again: usage goes to the catalog, and caches give back the room of what nobody
-//! is given any more. Each chore holds the runtime weakly, so that the last clone's end is the end.
+//! What the host does by itself, again and again: usage goes to the catalog, and caches and storage give back the room of
+//! what nobody is given any more. Each chore holds the runtime weakly, so that the last clone's end is the end.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,6 +12,9 @@ use crate::runtime::Inner;
 
 /// How long a cache entry that is over may keep its room from other tenants, when its own tenant does not call.
 const CACHE_SWEEP: Duration = Duration::from_secs(10);
+/// How often storage files that are open are looked at: for keys whose life is over, and for room that they could give
+/// back to the disk.
+const STORAGE_TIDY: Duration = Duration::from_secs(30);
 
 /// The chores of one runtime.
 #[derive(Debug, Default)]
@@ -30,7 +33,12 @@ impl Chores {
                 tracing::error!(error = &error as &dyn std::error::Error, "the caches could not be swept");
             }
         });
-        self.0.lock().extend([flush, sweep]);
+        let tidy = regularly(inner, STORAGE_TIDY, async |inner: Arc<Inner>| {
+            if let Err(error) = inner.maintenance.tidy_storage().await {
+                tracing::error!(error = &error as &dyn std::error::Error, "storage could not be tidied up");
+            }
+        });
+        self.0.lock().extend([flush, sweep, tidy]);
     }
 
     /// Ends them, each between two steps.

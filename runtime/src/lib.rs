@@ -62,7 +62,7 @@ pub mod cache {
 /// A tenant's storage, and the statistics of its cache, as [`Runtime::storage`] hands it out.
 pub mod storage {
     pub use insula_host_api::{
-        Answer, BucketName, CacheStatistics, Change, Committed, Entry, EntryKey, Expectation, InvalidName, Page,
+        Answer, BucketName, CacheStatistics, Change, Committed, Entry, EntryKey, Expectation, InvalidName, Page, Place,
         Precondition, Selection, Storage, StorageError, Write,
     };
 }

@@ -15,7 +15,7 @@ use http::header::{CONTENT_TYPE, ETAG, X_CONTENT_TYPE_OPTIONS};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode};
 use insula_runtime::storage::{
-    Answer, BucketName, Change, EntryKey, Expectation, Precondition, Selection, Storage, StorageError, Write,
+    Answer, BucketName, Change, Expectation, Place, Precondition, Selection, Storage, StorageError, Write,
 };
 use insula_tenancy::Manage;
 use serde::{Deserialize, Serialize};
@@ -33,10 +33,7 @@ use crate::turns::Turn;
 const PAGE: u32 = 100;
 
 /// `{bucket}` and `{key}` of a path.
-pub(crate) struct EntryPath {
-    bucket: BucketName,
-    key: EntryKey,
-}
+pub(crate) struct EntryPath(Place);
 
 /// `{bucket}` of a path.
 pub(crate) struct BucketPath(BucketName);
@@ -90,7 +87,7 @@ impl<S: Send + Sync> FromRequestParts<S> for EntryPath {
 
     async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, Problem> {
         let (bucket, key): (String, String) = segments(parts).await?;
-        Ok(Self { bucket: BucketName::parse(&bucket)?, key: EntryKey::parse(&key)? })
+        Ok(Self(Place::parse(&bucket, &key)?))
     }
 }
 
@@ -118,7 +115,7 @@ pub(crate) async fn list(
         return Err(StorageError::InvalidLimit(params.limit).into());
     }
     let ListParams { prefix, after, limit } = params;
-    let selection = Selection { prefix, after, reverse: false, values: false, limit };
+    let selection = Selection { after, ..Selection::of_prefix(prefix, limit) };
     let turn = app.turns.take(scope.tenant()).await?;
     let storage = app.runtime.storage(&permit).await?;
     let (page, _turn) = reading(storage, turn, move |storage| storage.list(&bucket, selection)).await?;
@@ -134,12 +131,12 @@ pub(crate) async fn list(
 pub(crate) async fn read(
     State(app): State<App>,
     Caller(scope): Caller,
-    EntryPath { bucket, key }: EntryPath,
+    EntryPath(at): EntryPath,
 ) -> Result<Response, Problem> {
     let permit = scope.permit::<Manage>()?;
     let turn = app.turns.take(scope.tenant()).await?;
     let storage = app.runtime.storage(&permit).await?;
-    let (entry, _turn) = reading(storage, turn, move |storage| storage.get(&bucket, &key)).await?;
+    let (entry, _turn) = reading(storage, turn, move |storage| storage.get(&at)).await?;
     let entry = entry.ok_or_else(Problem::not_found)?;
     let mut hold = app.ledger.open(Some(scope.tenant()));
     hold.grow(entry.value.len())?;
@@ -170,7 +167,7 @@ pub(crate) async fn read(
 pub(crate) async fn write(
     State(app): State<App>,
     Caller(scope): Caller,
-    EntryPath { bucket, key }: EntryPath,
+    EntryPath(at): EntryPath,
     request: Request,
 ) -> Result<Response, Problem> {
     let permit = scope.permit::<Manage>()?;
@@ -186,10 +183,10 @@ pub(crate) async fn write(
         Some(_) => true,
         None => {
             let turn = app.turns.take(scope.tenant()).await?;
-            exists(Arc::clone(&storage), turn, &bucket, &key).await?
+            exists(Arc::clone(&storage), turn, &at).await?
         }
     };
-    let version = change(&*storage, bucket, key, expect, Change::Put(value.into())).await?;
+    let version = change(&*storage, at, expect, Change::put(value)).await?;
     let status = if existed { StatusCode::OK } else { StatusCode::CREATED };
     Ok((status, [(ETAG, condition::etag(version)?)], Json(Changed { version })).into_response())
 }
@@ -207,13 +204,13 @@ pub(crate) async fn write(
 pub(crate) async fn delete(
     State(app): State<App>,
     Caller(scope): Caller,
-    EntryPath { bucket, key }: EntryPath,
+    EntryPath(at): EntryPath,
     headers: http::HeaderMap,
 ) -> Result<StatusCode, Problem> {
     let permit = scope.permit::<Manage>()?;
     let expect = condition::of(&headers)?;
     let storage = app.runtime.storage(&permit).await?;
-    change(&*storage, bucket, key, expect, Change::Delete).await?;
+    change(&*storage, at, expect, Change::Delete).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -240,26 +237,19 @@ async fn reading<T: Send + 'static>(
     Ok((answer.wait().await?, turn))
 }
 
-async fn change(
-    storage: &dyn Storage,
-    bucket: BucketName,
-    key: EntryKey,
-    expect: Option<Expectation>,
-    change: Change,
-) -> Result<u64, Problem> {
-    let expected = |expect| Precondition { bucket: bucket.clone(), key: key.clone(), expect };
+async fn change(storage: &dyn Storage, at: Place, expect: Option<Expectation>, change: Change) -> Result<u64, Problem> {
+    let expected = |expect| Precondition { at: at.clone(), expect };
     let preconditions = expect.map(expected).into_iter().collect();
-    let committed = storage.commit(preconditions, vec![Write { bucket, key, change }]).wait().await?;
+    let committed = storage.commit(preconditions, vec![Write { at, change }]).wait().await?;
     Ok(committed.versions.first().copied().unwrap_or_default())
 }
 
 /// Whether a key has a value, without reading it: the first key with a prefix is the prefix itself, if it is there.
 ///
 /// Only the status of an unconditional write rests on it, so that a change in between does no harm.
-async fn exists(storage: Arc<dyn Storage>, turn: Turn, bucket: &BucketName, key: &EntryKey) -> Result<bool, Problem> {
-    let prefix = key.as_str().to_owned();
-    let selection = Selection { prefix, after: None, reverse: false, values: false, limit: 1 };
-    let bucket = bucket.clone();
+async fn exists(storage: Arc<dyn Storage>, turn: Turn, at: &Place) -> Result<bool, Problem> {
+    let Place { bucket, key } = at.clone();
+    let selection = Selection::of_prefix(key.as_str(), 1);
     let (page, _turn) = reading(storage, turn, move |storage| storage.list(&bucket, selection)).await?;
     Ok(page.entries.first().is_some_and(|entry| entry.key == key.as_str()))
 }

@@ -8,7 +8,7 @@ use insula_tenancy::{RealmId, TenantId};
 use serde::Serialize;
 
 use crate::cache::{CacheFigures, CacheTally};
-use crate::storage::Failure;
+use crate::storage::{Compacted, Failure, chain};
 use crate::stores::{Shared, Tenant};
 
 /// What a tenant has here.
@@ -101,6 +101,35 @@ impl Maintenance {
             None => Ok(()),
             Some(left) => Err(MaintenanceError::NotEmpty(left)),
         }
+    }
+
+    /// Writes a tenant's storage file anew, as small as what is in it. Readers go on; the tenant's commits wait, for five
+    /// seconds at most: a file that takes longer is left as it was.
+    ///
+    /// # Errors
+    ///
+    /// [`MaintenanceError::Failed`], also when it would take too long.
+    pub async fn compact(&self, tenant: TenantId) -> Result<Compacted, MaintenanceError> {
+        let state = self.shared.tenant(tenant);
+        on_disk("compact the storage", tenant, move || state.storage.compact()).await
+    }
+
+    /// Goes over the storage files that are open: removes keys whose life is over, and writes files anew that are mostly
+    /// empty. What fails for one tenant is logged, and keeps the others from nothing.
+    ///
+    /// # Errors
+    ///
+    /// [`MaintenanceError::Interrupted`].
+    pub async fn tidy_storage(&self) -> Result<(), MaintenanceError> {
+        let shared = Arc::clone(&self.shared);
+        let tidy = move || {
+            for state in shared.tenants() {
+                if let Err(failure) = state.storage.tidy_up() {
+                    tracing::warn!(tenant = %state.id, cause = %chain(&failure), "a storage file was not tidied up");
+                }
+            }
+        };
+        tokio::task::spawn_blocking(tidy).await.map_err(MaintenanceError::Interrupted)
     }
 
     /// Storage files that are open now.

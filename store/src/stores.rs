@@ -142,6 +142,11 @@ impl Shared {
         (tenants.values().map(|tenant| Arc::clone(&tenant.cache)).collect(), *self.past.lock())
     }
 
+    /// Every tenant that is known, for chores.
+    pub(crate) fn tenants(&self) -> Vec<Arc<Tenant>> {
+        self.tenants.lock().values().map(Arc::clone).collect()
+    }
+
     /// Forgets a tenant whose directory was removed.
     pub(crate) fn forget(&self, tenant: &Tenant) {
         tenant.cache.close();

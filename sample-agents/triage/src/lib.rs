@@ -10,8 +10,9 @@ mod ticket;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use history::{History, Standing};
+use insula_sdk::cache::Life;
 use insula_sdk::prelude::*;
-use insula_sdk::storage::{Address, Entry, Precondition, Write};
+use insula_sdk::storage::{Address, Attempt, Commit, Entry, get_these, update};
 use rules::{Priority, Routing, Rules};
 use serde::{Deserialize, Serialize};
 use ticket::{FINGERPRINT_START, Ticket, fingerprint};
@@ -24,13 +25,14 @@ const BUCKET: &str = "customer-history";
 
 const CACHE: &str = "triage-rules";
 
-/// The form of compiled rules; a new form gets a new number, so that two versions of this agent do not share an entry.
-const CACHE_FORM: &str = "1";
+/// Compiled rules are good for a day, and for the version that compiled them: another one may know another form.
+const RULES_LIFE: Life = Life::for_ms(24 * 3_600 * 1_000).this_version_only();
 
-const CACHE_TTL_MS: u64 = 24 * 3_600 * 1_000;
+/// How long a call waits for another one that is compiling the same rules, in milliseconds.
+const RULES_WAIT_MS: u64 = 2_000;
 
 /// How often a commit that met another one is tried.
-const ATTEMPTS: usize = 8;
+const ATTEMPTS: u32 = 8;
 
 /// The answer to a ticket, as it is kept.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -87,58 +89,46 @@ insula_sdk::export!(Triage);
 fn load_rules() -> Result<(Rules, Origin), Error> {
     let configured = config::get("rules");
     let text = configured.as_deref().unwrap_or(SHIPPED_RULES);
-    let key = format!("{CACHE_FORM}-{:016x}", fingerprint(FINGERPRINT_START, text.as_bytes()));
-    // An entry that does not parse is as good as none: any agent of the tenant may have written it.
-    let cached = cache::get(CACHE, &key)?.and_then(|kept| serde_json::from_slice(&kept).ok());
-    if let Some(rules) = cached {
-        return Ok((rules, Origin::Cached));
+    let key = format!("{:016x}", fingerprint(FINGERPRINT_START, text.as_bytes()));
+    let mut compiled = None;
+    let kept = cache::get_or_make(CACHE, &key, RULES_LIFE, RULES_WAIT_MS, || {
+        let rules = compile(text)?;
+        let kept = serde_json::to_vec(&rules).map_err(|error| Error::new("internal", error.to_string()))?;
+        compiled = Some(rules);
+        Ok(kept)
+    })?;
+    if let Some(rules) = compiled {
+        return Ok((rules, Origin::Compiled));
     }
-    let rules = Rules::compile(text).map_err(|wrong| Error::new("invalid-rules", format!("the rules: {wrong}")))?;
-    keep_rules(&key, &rules);
-    Ok((rules, Origin::Compiled))
+    // An entry that does not parse is as good as none: any agent of the tenant may have written it.
+    serde_json::from_slice(&kept)
+        .map_or_else(|_| Ok((compile(text)?, Origin::Compiled)), |rules| Ok((rules, Origin::Cached)))
 }
 
-/// A cache that does not take them costs time, not the answer.
-fn keep_rules(key: &str, rules: &Rules) {
-    let kept = serde_json::to_vec(rules).map_err(|error| error.to_string());
-    let put = |kept: Vec<u8>| cache::put(CACHE, key, &kept, CACHE_TTL_MS).map_err(|error| error.message);
-    if let Err(reason) = kept.and_then(put) {
-        log::warn!("compiled rules were not cached: {reason}");
-    }
+fn compile(text: &str) -> Result<Rules, Error> {
+    Rules::compile(text).map_err(|wrong| Error::new("invalid-rules", format!("the rules: {wrong}")))
 }
 
 /// The decision for a ticket, and whether it was made before. Counts a new ticket in the customer's history: both are
 /// written at once, if neither has changed since they were read.
 fn decide(ticket: &Ticket, routing: &Routing) -> Result<(Decision, bool), Error> {
-    let ticket_key = format!("ticket/{}", ticket.id);
-    let customer_key = format!("customer/{}", ticket.customer);
-    for _ in 0..ATTEMPTS {
-        let read = storage::get_many(BUCKET, &[ticket_key.clone(), customer_key.clone()])?;
-        if let Some(entry) = find(&read, &ticket_key) {
-            return Ok((answered_before(ticket, entry)?, true));
+    let ticket_at = Address::new(BUCKET, format!("ticket/{}", ticket.id));
+    let customer_at = Address::new(BUCKET, format!("customer/{}", ticket.customer));
+    update(ATTEMPTS, || {
+        let [answered, known] = get_these([ticket_at.clone(), customer_at.clone()])?;
+        if let Some(entry) = answered {
+            return Ok(Attempt::Done((answered_before(ticket, &entry)?, true)));
         }
-        let known = find(&read, &customer_key);
-        let mut history: History = known.map(Entry::json).transpose()?.unwrap_or_default();
+        let mut history: History = known.as_ref().map(Entry::json).transpose()?.unwrap_or_default();
         let decision = weigh(ticket, routing, &mut history);
         let answered = Answered { fingerprint: ticket.fingerprint(), decision };
-        let (ticket_at, customer_at) = (Address::new(BUCKET, &ticket_key), Address::new(BUCKET, &customer_key));
-        let writes =
-            [Write::put(ticket_at.clone(), json(&answered)?), Write::put(customer_at.clone(), json(&history)?)];
-        let unchanged = [
-            Precondition::unchanged(ticket_at, None),
-            Precondition::unchanged(customer_at, known.map(|entry| entry.version)),
-        ];
-        match storage::commit(&unchanged, &writes) {
-            Ok(_) => return Ok((answered.decision, false)),
-            Err(error) if error.code == "conflict" => {}
-            Err(error) => return Err(error),
-        }
-    }
-    Err(Error::conflict(format!("customer {} has too many tickets at once; send it again", ticket.customer)).after(100))
-}
-
-fn find<'a>(entries: &'a [Entry], key: &str) -> Option<&'a Entry> {
-    entries.iter().find(|entry| entry.key == key)
+        let commit = Commit::new()
+            .unchanged(ticket_at.clone(), None)
+            .unchanged(customer_at.clone(), known.as_ref())
+            .put_json(ticket_at.clone(), &answered)?
+            .put_json(customer_at.clone(), &history)?;
+        Ok(commit.then((answered.decision, false)))
+    })
 }
 
 fn answered_before(ticket: &Ticket, entry: &Entry) -> Result<Decision, Error> {
@@ -160,8 +150,4 @@ fn weigh(ticket: &Ticket, routing: &Routing, history: &mut History) -> Decision 
 /// Seconds since 1970. A clock before that counts as 0.
 fn now() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())
-}
-
-fn json<T: Serialize>(value: &T) -> Result<Vec<u8>, Error> {
-    serde_json::to_vec(value).map_err(|error| Error::new("internal", format!("a record has no JSON form: {error}")))
 }

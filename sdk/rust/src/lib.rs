@@ -5,7 +5,7 @@
 //!
 //! It owns no behaviour: limits, isolation and errors are the host's, and the functions of each module are those of the
 //! WIT interface of that name. It also compiles on the host, so that an agent's own logic can be tested there; a call of
-//! a host function panics then.
+//! a host function panics then. With the feature `testing`, [`storage`] is in memory there, and the log on standard error.
 //!
 //! ```no_run
 //! use insula_sdk::prelude::*;
@@ -33,9 +33,12 @@ pub mod bindings {
     wit_bindgen::generate!({ path: "../../wit", world: "agent", pub_export_macro: true });
 }
 
+pub mod cache;
 pub mod log;
 mod message;
 pub mod storage;
+#[cfg(all(feature = "testing", not(target_family = "wasm")))]
+pub mod testing;
 
 pub use bindings::exports::insula::agent::handler::{Guest as Agent, Metadata, Request, Response};
 pub use bindings::insula::agent::types::Error;
@@ -43,11 +46,6 @@ pub use bindings::insula::agent::types::Error;
 /// What most agents need: `use insula_sdk::prelude::*`.
 pub mod prelude {
     pub use crate::{Agent, Error, Request, Response, cache, config, log, storage, usage};
-}
-
-/// The tenant's cache: fast, and free to forget.
-pub mod cache {
-    pub use crate::bindings::insula::agent::cache::{Statistics, clear, delete, get, put, stats};
 }
 
 /// The agent's configuration, as it stood when the call began.

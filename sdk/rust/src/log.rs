@@ -1,6 +1,10 @@
 //! The tenant's log. The macros take what [`format!`] takes: `log::info!("ticket {id}")`.
 
-pub use crate::bindings::insula::agent::log::{Level, write};
+pub use crate::bindings::insula::agent::log::Level;
+#[cfg(not(all(feature = "testing", not(target_family = "wasm"))))]
+pub use crate::bindings::insula::agent::log::write;
+#[cfg(all(feature = "testing", not(target_family = "wasm")))]
+pub use crate::testing::write;
 #[doc(inline)]
 pub use crate::{
     __log_debug as debug, __log_error as error, __log_info as info, __log_trace as trace, __log_warn as warn,

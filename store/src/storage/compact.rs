@@ -39,10 +39,9 @@ pub struct Compacted {
 
 impl Inner {
     /// Whether the file is worth it. Blocks on the disk.
-    pub(super) fn is_worth_compacting(&self) -> Result<bool, Failure> {
+    pub(super) fn is_worth_compacting(&self, view: &View) -> Result<bool, Failure> {
         let length = self.slot.source().length().map_err(Failure::file("look at the storage file"))?;
-        let Some(counted) = self.read(|volume| Ok(volume.view().counters.bytes))? else { return Ok(false) };
-        Ok(length > counted.saturating_mul(WORTH_FACTOR).saturating_add(WORTH_BYTES))
+        Ok(length > view.counters.bytes.saturating_mul(WORTH_FACTOR).saturating_add(WORTH_BYTES))
     }
 
     /// Writes the file anew. Commits of this tenant wait for it, readers do not. Blocks on the disk.

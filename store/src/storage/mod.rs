@@ -162,8 +162,14 @@ impl TenantStorage {
     /// Removes keys whose life is over, and writes a file that is mostly empty anew, if it is open. Answers how many keys
     /// went. Blocks on the disk.
     pub(crate) fn tidy_up(&self) -> Result<usize, Failure> {
-        let removed = if self.inner.slot.is_open() { self.inner.purge()? } else { 0 };
-        if self.inner.slot.is_open() && self.inner.is_worth_compacting()? {
+        // A look is no use: it must not keep an idle file open in the place of another.
+        let Peek::Open(volume) = self.inner.slot.peek() else { return Ok(0) };
+        let view = volume.view();
+        let due = expiry::is_due(&view.tables, self.inner.clock.unix_ms());
+        let (due, worth_it) = (self.inner.mind(&volume, due)?, self.inner.is_worth_compacting(&view)?);
+        drop((view, volume));
+        let removed = if due { self.inner.purge()? } else { 0 };
+        if worth_it {
             self.inner.compact()?;
         }
         Ok(removed)
@@ -268,10 +274,6 @@ impl Inner {
         let now_ms = self.clock.unix_ms();
         let _writing = self.writing.lock();
         let purged = self.read(|volume| {
-            let view = volume.view();
-            if !expiry::is_due(&view.tables, now_ms)? {
-                return Ok(0);
-            }
             volume.transact(|tables, counters| {
                 counters.clock_ms = counters.clock_ms.max(now_ms);
                 let now_ms = counters.clock_ms;

@@ -2,6 +2,7 @@
 
 use std::io::Write;
 
+use insula_sdk::cache::Life;
 use insula_sdk::prelude::*;
 use serde_json::{Value, json};
 use wasip2::cli::stdout;
@@ -68,7 +69,7 @@ pub fn host_bytes_flood(arguments: &Arguments) -> Result<Response, Error> {
     let value = vec![b'x'; arguments.bytes.unwrap_or(VALUE_BYTES)];
     storage::put("hostile", "large", &value)?;
     loop {
-        cache::put("hostile", "large", &value, 60_000)?;
+        cache::put("hostile", "large", &value, Life::for_ms(60_000))?;
         storage::get("hostile", "large")?;
     }
 }
@@ -102,7 +103,7 @@ pub fn cache_flood(arguments: &Arguments) -> Result<Response, Error> {
     let value = vec![b'x'; arguments.bytes.unwrap_or(VALUE_BYTES)];
     let count = arguments.count.unwrap_or(1_024);
     for number in 0..count {
-        cache::put("hostile", &number.to_string(), &value, 3_600_000)?;
+        cache::put("hostile", &number.to_string(), &value, Life::for_ms(3_600_000))?;
     }
     let after = cache::stats();
     Response::json(&json!({

@@ -1,7 +1,8 @@
 //! Attacks on the walls between tenants: names that might lead elsewhere.
 
+use insula_sdk::cache::{Life, Lookup};
 use insula_sdk::prelude::*;
-use insula_sdk::storage::{Entry, Selection};
+use insula_sdk::storage::{Address, Entry, Selection};
 use serde_json::{Value, json};
 
 use crate::Arguments;
@@ -99,29 +100,49 @@ impl Target<'_> {
     }
 }
 
-fn read(place: &str, key: &str) -> [(&'static str, Value); 5] {
-    let keys = [key.to_owned()];
-    let every = Selection { prefix: String::new(), after: None, reverse: false, values: true, limit: 100 };
-    let before = Selection { after: Some(key.to_owned()), reverse: true, ..every.clone() };
+fn read(place: &str, key: &str) -> [(&'static str, Value); 8] {
+    let every = Selection::all().with_values().limit(100);
+    let before = every.clone().after(key).reversed();
+    let range = Selection { start: Some(key.to_owned()), end: Some(format!("{key}~")), ..every.clone() };
     let list = |selection| answer(storage::list(place, selection).map(|page| found(&page.entries)));
+    let many = storage::get_many(&[Address::new(place, key)]);
+    let many = many.map(|entries| found(&entries.into_iter().flatten().collect::<Vec<_>>()));
+    let buckets = storage::buckets(Some(place), 100);
     [
         ("storage.get", answer(storage::get(place, key).map(|entry| found(entry.as_slice())))),
-        ("storage.get-many", answer(storage::get_many(place, &keys).map(|entries| found(&entries)))),
+        ("storage.get-many", answer(many)),
         ("storage.list", list(&every)),
         ("storage.list before", list(&before)),
+        ("storage.list range", list(&range)),
+        ("storage.buckets", answer(buckets.map(|names| (!names.is_empty()).then(|| names.into())))),
         ("cache.get", answer(cache::get(place, key).map(|value| value.map(|value| text(&value))))),
+        ("cache.get-or-fill", answer(cache::get_or_fill(place, key, 0).map(cached))),
     ]
 }
 
-fn write(place: &str, key: &str) -> [(&'static str, Value); 6] {
+fn write(place: &str, key: &str) -> [(&'static str, Value); 7] {
+    let life = Life::for_ms(60_000);
+    let fill = |found| match found {
+        Lookup::Fill(lease) => lease.fill(b"forged", life),
+        Lookup::Hit(_) | Lookup::Stale(_) => Ok(false),
+    };
     [
         ("storage.put", done(storage::put(place, key, b"forged"))),
         ("storage.increment", done(storage::increment(place, key, 1))),
         ("storage.delete", done(storage::delete(place, key))),
-        ("cache.put", done(cache::put(place, key, b"forged", 60_000))),
+        ("cache.put", done(cache::put(place, key, b"forged", life))),
         ("cache.delete", done(cache::delete(place, key))),
+        ("cache.fill", done(cache::get_or_fill(place, key, 0).and_then(fill))),
         ("cache.clear", done(cache::clear(place))),
     ]
+}
+
+fn cached(found: Lookup) -> Option<Value> {
+    match found {
+        Lookup::Hit(value) => Some(text(&value)),
+        Lookup::Stale(stale) => Some(text(&stale.value)),
+        Lookup::Fill(_) => None,
+    }
 }
 
 fn found(entries: &[Entry]) -> Option<Value> {

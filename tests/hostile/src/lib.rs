@@ -8,6 +8,8 @@ mod burn;
 mod flood;
 mod forge;
 mod hoard;
+mod lease;
+mod life;
 mod lift;
 mod outside;
 
@@ -29,13 +31,14 @@ pub struct Arguments {
     /// Of `error`.
     code: Option<String>,
     message: Option<String>,
-    /// Of `half-writes`: `trap`, `spin` or `sleep`.
+    /// Of `half-writes`, `hold-lease` and `forged-lease`: how it goes on.
     then: Option<String>,
-    /// Of `garbage-output`: `content-type`, `name` or `value`; all three without it.
+    /// Of `garbage-output`: `content-type`, `name` or `value`; all three without it. Of `forged-lease`: what is forged.
     part: Option<String>,
     /// Of `forged-ids`: what another tenant owns.
     tenant: Option<String>,
     bucket: Option<String>,
+    /// The same, and of the attacks on leases.
     key: Option<String>,
     /// Of `forged-ids`: writes and deletes too.
     write: bool,
@@ -84,6 +87,7 @@ fn attack(arguments: &Arguments) -> Result<Response, Error> {
         "huge-metadata" => lift::huge_metadata(arguments),
         "huge-argument" => lift::huge_argument(arguments),
         "huge-list" => lift::huge_list(arguments),
+        "huge-commit" => lift::huge_commit(arguments),
         "garbage-output" => lift::garbage_output(arguments),
 
         "log-flood" => flood::log_flood(arguments),
@@ -95,6 +99,15 @@ fn attack(arguments: &Arguments) -> Result<Response, Error> {
         "storage-flood" => flood::storage_flood(arguments),
         "cache-flood" => flood::cache_flood(arguments),
         "many-keys" => flood::many_keys(arguments),
+
+        "hold-lease" => lease::hold_lease(arguments),
+        "hoard-leases" => lease::hoard_leases(arguments),
+        "wait-for-lease" => lease::wait_for_lease(arguments),
+        "wait-in-a-ring" => lease::wait_in_a_ring(arguments),
+        "forged-lease" => lease::forged_lease(arguments),
+
+        "lives" => life::lives(),
+        "short-lives" => life::short_lives(arguments),
 
         "forged-ids" => forge::forged_ids(arguments),
 

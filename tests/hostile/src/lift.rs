@@ -1,6 +1,7 @@
 //! Attacks through what the host copies out of the guest: arguments, results and errors.
 
 use insula_sdk::prelude::*;
+use insula_sdk::storage::{Address, Write};
 use serde_json::json;
 
 use crate::Arguments;
@@ -38,11 +39,24 @@ pub fn huge_argument(arguments: &Arguments) -> Result<Response, Error> {
     Response::json(&answer)
 }
 
-/// A list of `count` keys of one byte: each costs the host far more than the guest.
+/// A list of `count` addresses of two bytes: each costs the host far more than the guest.
 pub fn huge_list(arguments: &Arguments) -> Result<Response, Error> {
-    let keys: Vec<String> = (0..arguments.count.unwrap_or(MANY)).map(|_| "k".to_owned()).collect();
-    let answer = match storage::get_many("hostile", &keys) {
+    let keys: Vec<Address> = (0..arguments.count.unwrap_or(MANY)).map(|_| Address::new("b", "k")).collect();
+    let answer = match storage::get_many(&keys) {
         Ok(entries) => json!({ "entries": entries.len() }),
+        Err(error) => json!({ "error": error.code, "message": error.message }),
+    };
+    Response::json(&answer)
+}
+
+/// A commit of `count` writes of `bytes` each.
+pub fn huge_commit(arguments: &Arguments) -> Result<Response, Error> {
+    let value = vec![b'x'; arguments.bytes.unwrap_or(64 << 10)];
+    let writes: Vec<Write> = (0..arguments.count.unwrap_or(256))
+        .map(|number| Write::put(Address::new("huge-commit", number.to_string()), value.clone()))
+        .collect();
+    let answer = match storage::commit(&[], &writes) {
+        Ok(versions) => json!({ "writes": versions.len() }),
         Err(error) => json!({ "error": error.code, "message": error.message }),
     };
     Response::json(&answer)

@@ -38,6 +38,10 @@ agents! {
     echo = "tests/echo";
     /// The sample that routes support tickets.
     triage = "sample-agents/triage";
+    /// The sample that remembers notes and searches them.
+    recall = "sample-agents/recall";
+    /// The sample that keeps accounts.
+    ledger = "sample-agents/ledger";
 }
 
 /// An agent written in WebAssembly text, in `tests/agents`.

@@ -31,23 +31,23 @@ pub fn text(bytes: &[u8]) -> Value {
 }
 
 pub fn entry(entry: &Entry) -> Value {
-    json!({ "key": entry.key, "value": text(&entry.value), "version": entry.version })
-}
-
-pub fn entries(entries: &[Entry]) -> Value {
-    entries.iter().map(entry).collect()
+    json!({ "key": entry.key, "value": text(&entry.value), "version": entry.version, "ttl-ms": entry.ttl_ms })
 }
 
 pub fn page(page: &Page) -> Value {
-    json!({ "entries": entries(&page.entries), "next": page.next })
+    json!({ "entries": page.entries.iter().map(entry).collect::<Value>(), "next": page.next })
 }
 
 pub fn statistics(statistics: &cache::Statistics) -> Value {
     json!({
         "hits": statistics.hits,
+        "stale-hits": statistics.stale_hits,
         "misses": statistics.misses,
+        "leases": statistics.leases,
+        "waits": statistics.waits,
         "evicted": statistics.evicted,
         "expired": statistics.expired,
+        "removed": statistics.removed,
         "entries": statistics.entries,
         "bytes": statistics.bytes,
         "limit-bytes": statistics.limit_bytes,

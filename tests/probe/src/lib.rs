@@ -5,6 +5,7 @@
 //! Besides, `{"call": "request"}` gives back what the host made of the request.
 
 mod answer;
+mod arguments;
 mod call;
 
 use call::Call;

@@ -29,7 +29,12 @@ const HELD: &[Held] = &[
     Held {
         path: "host-api/src/grants.rs",
         name: "Host",
-        fields: &[("grants", "Grants"), ("budget", "Budget"), ("clock", "Arc<dyn CallClock>")],
+        fields: &[
+            ("grants", "Grants"),
+            ("budget", "Budget"),
+            ("clock", "Arc<dyn CallClock>"),
+            ("leases", "ResourceTable"),
+        ],
     },
     Held {
         path: "host-api/src/grants.rs",
