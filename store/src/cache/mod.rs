@@ -42,7 +42,7 @@ use crate::quota::LiveQuota;
 use crate::sync;
 
 /// A table with fewer entries than this part of its room gives room back.
-const SPARSE: usize = 4;
+const SPARSE: usize = 3;
 
 /// One tenant's cache.
 pub struct TenantCache {

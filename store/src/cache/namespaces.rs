@@ -125,7 +125,7 @@ impl Namespaces {
         let (life, _) = self.lives.find_entry(spread(id.tag), |life| life.id == id).ok()?.remove();
         let count = self.lives.len();
         if count < self.lives.capacity() / SPARSE {
-            self.lives.shrink_to(2 * count, |life| spread(life.id.tag));
+            self.lives.shrink_to(count + count / SPARSE, |life| spread(life.id.tag));
         }
         Some(life)
     }

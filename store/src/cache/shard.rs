@@ -247,7 +247,7 @@ impl Shard {
         let count = self.index.len();
         if count < self.index.capacity() / SPARSE {
             let nodes = &self.nodes;
-            self.index.shrink_to(2 * count, |place| nodes.get(*place).map_or(0, |node| node.hash));
+            self.index.shrink_to(count + count / SPARSE, |place| nodes.get(*place).map_or(0, |node| node.hash));
         }
     }
 }

@@ -44,7 +44,7 @@ use shuttle::thread::{self, JoinHandle};
 use sync::{Arc, AtomicU64, Ordering};
 use wait::{NewValue, Token, Waited};
 
-const SPARSE: usize = 4;
+const SPARSE: usize = 3;
 const ONE: Version = [1; 16];
 const TWO: Version = [2; 16];
 /// The time at which everything here happens, and the life of what is put.
