@@ -6,7 +6,8 @@
 
 use std::collections::BTreeMap;
 
-use super::nodes::{Link, List, Nodes, Place};
+use super::list::List;
+use super::nodes::{Link, Node, Nodes, Place};
 
 /// A time is rounded up by less than a part of the life that ends with it: a sixteenth.
 const LIFE_PARTS: u64 = 32;
@@ -29,17 +30,25 @@ pub(crate) struct Agenda(BTreeMap<u64, List>);
 impl Agenda {
     /// Files an entry under its day.
     pub(crate) fn file(&mut self, nodes: &mut Nodes, place: Place) {
-        let Some(due) = nodes.get(place).map(super::nodes::Node::due_ms) else { return };
+        let Some(due) = nodes.get(place).map(Node::due_ms) else { return };
         self.0.entry(due).or_insert_with(|| List::new(Link::Day)).push_front(nodes, place);
     }
 
     /// Takes an entry out of its day.
     pub(crate) fn strike(&mut self, nodes: &mut Nodes, place: Place) {
-        let Some(due) = nodes.get(place).map(super::nodes::Node::due_ms) else { return };
+        let Some(due) = nodes.get(place).map(Node::due_ms) else { return };
         let Some(day) = self.0.get_mut(&due) else { return };
         day.unlink(nodes, place);
         if day.count() == 0 {
             self.0.remove(&due);
+        }
+    }
+
+    /// An entry has another place now.
+    pub(crate) fn moved(&mut self, nodes: &mut Nodes, place: Place) {
+        let day = nodes.get(place).map(Node::due_ms).and_then(|due| self.0.get_mut(&due));
+        if let Some(day) = day {
+            day.moved(nodes, place);
         }
     }
 

@@ -69,7 +69,7 @@ impl Shard {
                 continue;
             }
             if node.queue == Queue::Small && node.is_fresh(now_ms) {
-                self.ghost.remember(node.hash, self.held_entries());
+                self.ghost.remember(node.hash);
             }
             return self.give_way(place, now_ms, cause, tally);
         }
@@ -78,6 +78,7 @@ impl Shard {
     /// Removes an entry, and counts why.
     fn give_way(&mut self, place: Place, now_ms: u64, cause: Cause, tally: &mut CacheTally) -> bool {
         let Some(node) = self.remove(place) else { return false };
+        self.ghost.limit_to(self.held_entries());
         if node.is_over(now_ms) {
             tally.expired += 1;
         } else {
@@ -89,7 +90,7 @@ impl Shard {
     /// Moves the oldest entry of a queue to the front of main: from small it starts anew, from main it loses a read.
     fn pass_over(&mut self, place: Place) {
         let Some(node) = self.nodes.get_mut(place) else { return };
-        let cost = cost(node);
+        let cost = cost(&node.record);
         match std::mem::replace(&mut node.queue, Queue::Main) {
             Queue::Small => {
                 node.reads = 0;

@@ -16,6 +16,7 @@ use insula_host_api::WAITERS_LIMIT;
 
 use super::name::prefix;
 use super::nodes::Version;
+use super::record::Record;
 
 /// The most keys of one shard whose values are being made at once: as many as 64 calls have with 64 leases each.
 pub(crate) const FLIGHTS_LIMIT: usize = 4_096;
@@ -30,7 +31,7 @@ pub(crate) type Wakers = Vec<Waker>;
 #[derive(Debug)]
 pub(crate) enum Settled {
     /// The value was made.
-    Value(Arc<[u8]>),
+    Value(Record),
     /// The lease is yours.
     Lease(Number),
 }
@@ -138,14 +139,14 @@ impl Flights {
 
     /// Ends the lease in force with a value: it goes to all who wait and may have it. When others wait too, the first of
     /// them has the next lease.
-    pub(crate) fn publish(&mut self, key: &[u8], value: &Arc<[u8]>, only: Option<Version>, wakers: &mut Wakers) {
+    pub(crate) fn publish(&mut self, key: &[u8], value: &Record, only: Option<Version>, wakers: &mut Wakers) {
         let Some(flight) = self.flights.get_mut(key) else { return };
         let may_have = |seat: &Seat| only.is_none_or(|only| only == seat.version);
         let (given, kept) = std::mem::take(&mut flight.seats).into_iter().partition(|(_, seat)| may_have(seat));
         flight.seats = kept;
         let given: BTreeMap<Number, Seat> = given;
         for (seat, Seat { waker, .. }) in given {
-            self.settled.insert(seat, Settled::Value(Arc::clone(value)));
+            self.settled.insert(seat, Settled::Value(value.clone()));
             wakers.extend(waker);
         }
         self.pass_on(key, wakers);

@@ -15,6 +15,7 @@ use super::ceiling::Ceiling;
 use super::flights::{FLIGHTS_LIMIT, Flights, Number, Settled, Wakers};
 use super::name::Name;
 use super::nodes::{NewEntry, Version};
+use super::record::Record;
 use super::shard::{Found, Shard};
 use super::sync::{Arc, Mutex};
 use super::tally::CacheTally;
@@ -43,8 +44,8 @@ struct State {
 /// What a look-up found.
 #[derive(Debug)]
 pub(crate) enum LookedUp {
-    Hit(Arc<[u8]>),
-    Stale(Arc<[u8]>, Option<Token>),
+    Hit(Record),
+    Stale(Record, Option<Token>),
     Lease(Token),
     /// A wait, and for how long it may go on.
     Wait(Wait, Duration),
@@ -100,7 +101,7 @@ impl Locked {
     }
 
     /// Reads a fresh value.
-    pub(crate) fn get(&self, name: &Name<'_>, version: &Version, now_ms: u64) -> Option<Arc<[u8]>> {
+    pub(crate) fn get(&self, name: &Name<'_>, version: &Version, now_ms: u64) -> Option<Record> {
         let mut state = self.state.lock();
         match state.read(name, version, now_ms) {
             Found::Fresh(value) => {
@@ -116,10 +117,10 @@ impl Locked {
 
     /// Keeps a value. Leases on its key are void, and those who wait for it have it.
     pub(crate) fn put(&self, name: &Name<'_>, version: Version, value: NewValue, now_ms: u64) {
-        let entry = value.named(Key { encoded: name.encode(), hash: name.hash }, version);
+        let entry = value.named(name, version);
         self.change(|state, wakers| {
             if !state.closed {
-                state.flights.publish(&entry.key, &entry.value, entry.tied_to, wakers);
+                state.flights.publish(entry.record.name(), &entry.record, entry.tied_to, wakers);
                 state.put(entry, now_ms, self.quota.cache_bytes(), &self.ceiling);
             }
         });
@@ -128,9 +129,9 @@ impl Locked {
     /// Keeps the value of a lease that is in force, and gives it to those who wait.
     pub(crate) fn fill(&self, lease: Number, entry: NewEntry, now_ms: u64) -> bool {
         self.change(|state, wakers| {
-            let in_force = state.flights.is_led_by(&entry.key, lease);
+            let in_force = state.flights.is_led_by(entry.record.name(), lease);
             if in_force {
-                state.flights.publish(&entry.key, &entry.value, entry.tied_to, wakers);
+                state.flights.publish(entry.record.name(), &entry.record, entry.tied_to, wakers);
                 state.put(entry, now_ms, self.quota.cache_bytes(), &self.ceiling);
             }
             in_force

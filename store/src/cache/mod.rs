@@ -12,10 +12,12 @@ mod ceiling;
 mod evict;
 mod flights;
 mod ghost;
+mod list;
 mod locked;
 mod name;
 mod namespaces;
 mod nodes;
+mod record;
 mod shard;
 mod tally;
 #[cfg(test)]
@@ -38,6 +40,9 @@ use version::VersionCache;
 use crate::clock::Clock;
 use crate::quota::LiveQuota;
 use crate::sync;
+
+/// A table with fewer entries than this part of its room gives room back.
+const SPARSE: usize = 3;
 
 /// One tenant's cache.
 pub struct TenantCache {

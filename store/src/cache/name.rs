@@ -32,6 +32,22 @@ impl<'a> Name<'a> {
         [&[length(self.namespace)], self.namespace, self.key].concat().into()
     }
 
+    pub(crate) fn encoded_len(&self) -> usize {
+        1 + self.namespace.len() + self.key.len()
+    }
+
+    /// Writes the encoding over bytes that are as many.
+    pub(crate) fn encode_into(&self, bytes: &mut [u8]) {
+        let Some((first, rest)) = bytes.split_first_mut() else { return };
+        *first = length(self.namespace);
+        if let Some((namespace, key)) = rest.split_at_mut_checked(self.namespace.len())
+            && key.len() == self.key.len()
+        {
+            namespace.copy_from_slice(self.namespace);
+            key.copy_from_slice(self.key);
+        }
+    }
+
     /// Whether these bytes encode this name.
     pub(crate) fn is(&self, encoded: &[u8]) -> bool {
         let Some((first, rest)) = encoded.split_first() else { return false };
@@ -39,11 +55,6 @@ impl<'a> Name<'a> {
             && rest.len() == self.namespace.len() + self.key.len()
             && rest.starts_with(self.namespace)
             && rest.ends_with(self.key)
-    }
-
-    /// Bytes of both, without what the encoding adds.
-    pub(crate) fn bytes(&self) -> usize {
-        self.namespace.len() + self.key.len()
     }
 }
 
@@ -69,6 +80,9 @@ mod tests {
         let names = [names.as_slice(), &[("a", "e\u{301}"), ("a", &long)]].concat();
         for (at, (namespace, key)) in names.iter().enumerate() {
             let encoded = Name::new(&secret, namespace, key).encode();
+            let mut written = vec![0; Name::new(&secret, namespace, key).encoded_len()];
+            Name::new(&secret, namespace, key).encode_into(&mut written);
+            assert_eq!(*encoded, *written);
             for (other_at, (namespace, key)) in names.iter().enumerate() {
                 let other = Name::new(&secret, namespace, key);
                 assert_eq!(other.is(&encoded), at == other_at, "{:?} and {:?}", names[at], names[other_at]);

@@ -10,17 +10,20 @@ use std::sync::Arc;
 
 use hashbrown::HashTable;
 
+use super::SPARSE;
 use super::agenda::Agenda;
 use super::ceiling::Ceiling;
 use super::ghost::Ghost;
+use super::list::List;
 use super::name::Name;
 use super::namespaces::Namespaces;
-use super::nodes::{Link, List, NewEntry, Node, Nodes, Place, Queue, Version};
+use super::nodes::{Link, NewEntry, Node, Nodes, Place, Queue, Version};
+use super::record::Record;
 use super::tally::{CacheTally, Cause};
 
 /// What an entry is counted with beyond its namespace, key and value, in bytes: its node, its part of the index and of
 /// the ghost queue, and the allocator's own, with room for growing.
-pub(crate) const OVERHEAD: u64 = 256;
+pub(crate) const OVERHEAD: u64 = 320;
 /// The most reads that an entry is credited with.
 const READS_LIMIT: u8 = 3;
 
@@ -45,17 +48,13 @@ pub(crate) struct Shard {
 /// What a read finds.
 #[derive(Debug)]
 pub(crate) enum Found {
-    Fresh(Arc<[u8]>),
-    Stale(Arc<[u8]>),
+    Fresh(Record),
+    Stale(Record),
     Nothing,
 }
 
-pub(super) fn cost(node: &Node) -> u64 {
-    cost_of(&Name::decode(&node.key, node.hash), &node.value)
-}
-
-fn cost_of(name: &Name<'_>, value: &[u8]) -> u64 {
-    (name.bytes() as u64).saturating_add(value.len() as u64).saturating_add(OVERHEAD)
+pub(super) fn cost(record: &Record) -> u64 {
+    record.size().saturating_add(OVERHEAD)
 }
 
 impl Shard {
@@ -112,23 +111,22 @@ impl Shard {
             return Found::Nothing;
         }
         if !node.is_fresh(now_ms) {
-            return Found::Stale(Arc::clone(&node.value));
+            return Found::Stale(node.record.clone());
         }
         node.reads = node.reads.saturating_add(1).min(READS_LIMIT);
-        Found::Fresh(Arc::clone(&node.value))
+        Found::Fresh(node.record.clone())
     }
 
     fn place(&self, name: &Name<'_>) -> Option<Place> {
-        let is_it = |place: &Place| self.nodes.get(*place).is_some_and(|node| name.is(&node.key));
+        let is_it = |place: &Place| self.nodes.get(*place).is_some_and(|node| name.is(node.record.name()));
         self.index.find(name.hash, is_it).copied()
     }
 
     /// Puts an entry, evicting others for room. One that finds no room under the host's ceiling, even with the shard
     /// empty, is evicted at once; what it replaced is gone either way.
     pub(crate) fn put(&mut self, entry: NewEntry, now_ms: u64, budget: u64, tally: &mut CacheTally) {
-        let name = Name::decode(&entry.key, entry.hash);
-        let replaced = self.take(&name, now_ms, tally);
-        let cost = cost_of(&name, &entry.value);
+        let replaced = self.take(&Name::decode(entry.record.name(), entry.hash), now_ms, tally);
+        let cost = cost(&entry.record);
         if cost > budget {
             tally.evict(Cause::Budget);
             return;
@@ -157,12 +155,13 @@ impl Shard {
 
     /// Puts an entry, for which room was taken, into everything.
     fn insert(&mut self, node: Node, cost: u64) {
-        let (key, hash, queue) = (Arc::clone(&node.key), node.hash, node.queue);
+        let (record, hash, queue) = (node.record.clone(), node.hash, node.queue);
         let Some(place) = self.nodes.insert(node) else {
             self.ceiling.give_back(cost);
             return;
         };
-        self.namespaces.enter(&mut self.nodes, Name::decode(&key, hash).namespace, place, cost);
+        let namespace = Name::decode(record.name(), hash).namespace;
+        self.namespaces.enter(&mut self.nodes, namespace, place, cost);
         match queue {
             Queue::Small => {
                 self.small.push_front(&mut self.nodes, place);
@@ -203,10 +202,10 @@ impl Shard {
         tally.removed += self.namespaces.clear(&mut self.nodes, namespace) as u64;
     }
 
-    /// Takes an entry out of everything, and gives its room back.
+    /// Takes an entry out of everything, and gives its room back. Another entry may have another place after it.
     pub(super) fn remove(&mut self, place: Place) -> Option<Node> {
         let node = self.nodes.get(place)?;
-        let (queue, faded, hash, cost) = (node.queue, node.faded, node.hash, cost(node));
+        let (queue, faded, hash, cost) = (node.queue, node.faded, node.hash, cost(&node.record));
         match queue {
             Queue::Small => {
                 self.small.unlink(&mut self.nodes, place);
@@ -222,22 +221,62 @@ impl Shard {
         }
         self.bytes = self.bytes.saturating_sub(cost);
         self.ceiling.give_back(cost);
-        self.nodes.remove(place)
+        let (node, moved) = self.nodes.remove(place)?;
+        if let Some(from) = moved {
+            self.moved(from, place);
+        }
+        self.shrink_index();
+        Some(node)
     }
 
-    #[cfg(test)]
-    pub(crate) fn ghosts(&self) -> usize {
-        self.ghost.count()
+    /// Tells everyone who knows an entry by its place of another one.
+    fn moved(&mut self, from: Place, place: Place) {
+        let Some(node) = self.nodes.get(place) else { return };
+        let (queue, faded, hash) = (node.queue, node.faded, node.hash);
+        let list = if queue == Queue::Small { &mut self.small } else { &mut self.main };
+        list.moved(&mut self.nodes, place);
+        self.namespaces.moved(&mut self.nodes, place);
+        let agenda = if faded { &mut self.faded } else { &mut self.fresh };
+        agenda.moved(&mut self.nodes, place);
+        if let Some(found) = self.index.find_mut(hash, |found| *found == from) {
+            *found = place;
+        }
     }
 
-    #[cfg(test)]
-    pub(crate) fn days(&self) -> usize {
-        self.fresh.days() + self.faded.days()
+    fn shrink_index(&mut self) {
+        let count = self.index.len();
+        if count < self.index.capacity() / SPARSE {
+            let nodes = &self.nodes;
+            self.index.shrink_to(count + count / SPARSE, |place| nodes.get(*place).map_or(0, |node| node.hash));
+        }
     }
 }
 
 impl Drop for Shard {
     fn drop(&mut self) {
         self.ceiling.give_back(self.bytes);
+    }
+}
+
+#[cfg(test)]
+impl Shard {
+    pub(crate) fn ghosts(&self) -> usize {
+        self.ghost.count()
+    }
+
+    pub(crate) fn days(&self) -> usize {
+        self.fresh.days() + self.faded.days()
+    }
+
+    /// What all of it takes of the host's memory, the allocator's own included, as far as that can be reckoned.
+    pub(crate) fn reckoned_bytes(&self) -> usize {
+        /// The head of a shared allocation, and what the allocator adds to any.
+        const HEAD: usize = 16 + 16;
+        const DAY: usize = 64;
+        let names = usize::try_from(self.bytes).unwrap() - self.index.len() * usize::try_from(OVERHEAD).unwrap();
+        let records = names + self.index.len() * (HEAD + 1);
+        let tables = self.nodes.capacity() * size_of::<Node>() + self.index.allocation_size();
+        let beside = self.namespaces.allocation_size() + self.ghost.allocation_size() + self.days() * DAY;
+        size_of::<Self>() + records + tables + beside
     }
 }

@@ -9,7 +9,7 @@ use std::num::NonZeroU64;
 
 use insula_host_api::{CacheError, FoundOrLease, Lease, Life, Patience};
 
-use super::shard::OVERHEAD;
+use super::shard::{OVERHEAD, Shard};
 use super::*;
 use crate::testing::{HOUR_MS, ManualClock, World, key, life, namespace, settings};
 
@@ -249,4 +249,30 @@ fn a_thousand_times_of_day_make_few_days() {
     }
     let days = tenant.inner.locked.with_shard(|shard| shard.days());
     assert!(days <= 64, "{days}");
+}
+
+#[test]
+fn what_is_counted_is_no_less_than_what_is_taken() {
+    type Shape = fn(&Alone, u64);
+    let plain: Shape = |alone, number| put(&alone.cache, "n", &number.to_string(), b"");
+    let own_namespace: Shape = |alone, number| put(&alone.cache, &number.to_string(), "k", b"");
+    let own_day: Shape = |alone, number| {
+        let life = life(1 + number * 370_001 % (24 * HOUR_MS));
+        alone.cache.put(&namespace("n"), &key(&number.to_string()), Vec::new(), life).unwrap();
+    };
+    let large: Shape = |alone, number| put(&alone.cache, "n", &number.to_string(), &[0; 20_000]);
+    let shapes = [plain, own_namespace, own_day, large];
+    let alone = Alone::new(1 << 19, 1 << 30);
+    // Every shape after every other, so that each meets the tables that another left.
+    for (after, shape) in [0, 1, 2, 3, 1, 0, 2, 1, 3, 0, 3, 2, 0].into_iter().enumerate() {
+        for number in 0..3_000 {
+            shapes[shape](&alone, number);
+            if number % 100 == 99 {
+                let taken = alone.tenant.inner.locked.with_shard(Shard::reckoned_bytes);
+                let counted = alone.tenant.holdings().1;
+                // A shard itself takes a few hundred bytes, however little is in it.
+                assert!(taken as u64 <= counted + 1_024, "{taken} of {counted}: shape {shape}, as number {after}");
+            }
+        }
+    }
 }

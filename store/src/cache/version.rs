@@ -41,7 +41,7 @@ impl Inner {
             return Err(CacheError::ValueTooLarge { size, limit });
         }
         let Life { ttl_ms, stale_ms, this_version_only } = life;
-        Ok(NewValue { value: value.into(), ttl_ms, stale_ms, this_version_only })
+        Ok(NewValue { value, ttl_ms, stale_ms, this_version_only })
     }
 
     fn lease(self: &Arc<Self>, token: Token) -> Box<dyn Lease> {
@@ -50,7 +50,7 @@ impl Inner {
 
     fn waited(self: &Arc<Self>, waited: Waited) -> FoundOrLease {
         match waited {
-            Waited::Value(value) => FoundOrLease::Hit(value.to_vec()),
+            Waited::Value(record) => FoundOrLease::Hit(record.value().to_vec()),
             Waited::Lease(token) => FoundOrLease::Fill(self.lease(token)),
         }
     }
@@ -70,7 +70,7 @@ impl Cache for VersionCache {
     fn get(&self, namespace: &NamespaceName, key: &EntryKey) -> Option<Vec<u8>> {
         let Inner { locked, clock, .. } = &*self.inner;
         let name = locked.name(namespace.as_str(), key.as_str());
-        locked.get(&name, &self.version, clock.now_ms()).map(|value| value.to_vec())
+        locked.get(&name, &self.version, clock.now_ms()).map(|record| record.value().to_vec())
     }
 
     fn put(&self, namespace: &NamespaceName, key: &EntryKey, value: Vec<u8>, life: Life) -> Result<(), CacheError> {
@@ -90,9 +90,9 @@ impl Cache for VersionCache {
         let name = locked.name(namespace.as_str(), key.as_str());
         Answer::Ready(match locked.look_up(&name, self.version, patience, clock.now_ms()) {
             Err(refused) => Err(refused),
-            Ok(LookedUp::Hit(value)) => Ok(FoundOrLease::Hit(value.to_vec())),
-            Ok(LookedUp::Stale(value, token)) => {
-                Ok(FoundOrLease::Stale(value.to_vec(), token.map(|token| self.inner.lease(token))))
+            Ok(LookedUp::Hit(record)) => Ok(FoundOrLease::Hit(record.value().to_vec())),
+            Ok(LookedUp::Stale(record, token)) => {
+                Ok(FoundOrLease::Stale(record.value().to_vec(), token.map(|token| self.inner.lease(token))))
             }
             Ok(LookedUp::Lease(token)) => Ok(FoundOrLease::Fill(self.inner.lease(token))),
             Ok(LookedUp::Wait(wait, time)) => {

@@ -8,7 +8,9 @@ use std::task::{Context, Poll};
 
 use super::flights::Number;
 use super::locked::Locked;
+use super::name::Name;
 use super::nodes::{NewEntry, Version};
+use super::record::Record;
 use super::sync::Arc;
 
 /// The name that a flight is for, as it is kept.
@@ -39,24 +41,24 @@ pub(crate) struct Wait {
 /// What a wait came to.
 #[derive(Debug)]
 pub(crate) enum Waited {
-    Value(Arc<[u8]>),
+    Value(Record),
     Lease(Token),
 }
 
-/// A value for a lease, and its life.
+/// A value without its name, and its life.
 #[derive(Debug)]
 pub(crate) struct NewValue {
-    pub(crate) value: Arc<[u8]>,
+    pub(crate) value: Vec<u8>,
     pub(crate) ttl_ms: u64,
     pub(crate) stale_ms: u64,
     pub(crate) this_version_only: bool,
 }
 
 impl NewValue {
-    pub(crate) fn named(self, key: Key, version: Version) -> NewEntry {
+    pub(crate) fn named(self, name: &Name<'_>, version: Version) -> NewEntry {
         let tied_to = self.this_version_only.then_some(version);
         let Self { value, ttl_ms, stale_ms, .. } = self;
-        NewEntry { key: key.encoded, hash: key.hash, value, ttl_ms, stale_ms, tied_to }
+        NewEntry { record: Record::new(name, &value), hash: name.hash, ttl_ms, stale_ms, tied_to }
     }
 }
 
@@ -68,7 +70,8 @@ impl Token {
     /// Keeps a value and hands it to all who wait, if the lease is still in force.
     pub(crate) fn fill(mut self, value: NewValue, now_ms: u64) -> bool {
         self.spent = true;
-        self.locked.fill(self.lease, value.named(self.key.clone(), self.version), now_ms)
+        let entry = value.named(&Name::decode(&self.key.encoded, self.key.hash), self.version);
+        self.locked.fill(self.lease, entry, now_ms)
     }
 }
 

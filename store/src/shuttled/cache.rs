@@ -14,6 +14,8 @@ mod evict;
 mod flights;
 #[path = "../cache/ghost.rs"]
 mod ghost;
+#[path = "../cache/list.rs"]
+mod list;
 #[path = "../cache/locked.rs"]
 mod locked;
 #[path = "../cache/name.rs"]
@@ -22,6 +24,8 @@ mod name;
 mod namespaces;
 #[path = "../cache/nodes.rs"]
 mod nodes;
+#[path = "../cache/record.rs"]
+mod record;
 #[path = "../cache/shard.rs"]
 mod shard;
 #[path = "../cache/tally.rs"]
@@ -40,6 +44,7 @@ use shuttle::thread::{self, JoinHandle};
 use sync::{Arc, AtomicU64, Ordering};
 use wait::{NewValue, Token, Waited};
 
+const SPARSE: usize = 3;
 const ONE: Version = [1; 16];
 const TWO: Version = [2; 16];
 /// The time at which everything here happens, and the life of what is put.
@@ -62,7 +67,7 @@ fn quota(cache_bytes: u64) -> super::quota::Quota {
 }
 
 fn value(number: u8) -> NewValue {
-    NewValue { value: [number].into(), ttl_ms: TTL_MS, stale_ms: 0, this_version_only: false }
+    NewValue { value: vec![number], ttl_ms: TTL_MS, stale_ms: 0, this_version_only: false }
 }
 
 /// What a caller comes away with.
@@ -75,10 +80,10 @@ enum Came {
 fn look_up(locked: &Arc<Locked>, version: Version) -> Came {
     let patience = Patience::For(Duration::MAX);
     match locked.look_up(&locked.name("n", "k"), version, patience, NOW_MS).unwrap() {
-        LookedUp::Hit(value) | LookedUp::Stale(value, _) => Came::Value(value[0]),
+        LookedUp::Hit(record) | LookedUp::Stale(record, _) => Came::Value(record.value()[0]),
         LookedUp::Lease(token) => Came::Lease(token),
         LookedUp::Wait(wait, _) => match block_on(wait) {
-            Waited::Value(value) => Came::Value(value[0]),
+            Waited::Value(record) => Came::Value(record.value()[0]),
             Waited::Lease(token) => Came::Lease(token),
         },
     }
@@ -99,7 +104,7 @@ fn look_briefly(locked: &Arc<Locked>) {
 }
 
 fn get(locked: &Locked) -> Option<u8> {
-    locked.get(&locked.name("n", "k"), &ONE, NOW_MS).map(|value| value[0])
+    locked.get(&locked.name("n", "k"), &ONE, NOW_MS).map(|record| record.value()[0])
 }
 
 /// Runs this many threads over one shard, to their end. A caller that nobody wakes is a deadlock, which shuttle reports.
