@@ -115,6 +115,11 @@ fn a_walk_ends_when_it_is_told_to_and_when_it_fails<E: Engine>(engine: &E) {
     assert!(matches!(failed, Err(Failure::Closed)));
 }
 
+/// A key, and the size of its value; without one it goes.
+type Put = (Vec<u8>, Option<usize>);
+/// Two bounds, and whether the walk is a descending one.
+type Range = (Bound<Vec<u8>>, Bound<Vec<u8>>, bool);
+
 /// Puts, deletes and ranges over hostile keys, against an ordered map.
 fn it_agrees_with_an_ordered_map<E: Engine>(make: &dyn Fn() -> E) {
     let bytes = || proptest::collection::vec(prop_oneof![Just(0_u8), Just(1), Just(0xfe), Just(0xff)], 0..4);
@@ -124,7 +129,7 @@ fn it_agrees_with_an_ordered_map<E: Engine>(make: &dyn Fn() -> E) {
     let steps = proptest::collection::vec((bytes(), proptest::option::of(0..2_000_usize)), 1..40);
     let ranges = proptest::collection::vec((bound(), bound(), any::<bool>()), 8);
     let mut runner = TestRunner::new(Config { cases: 48, failure_persistence: None, ..Config::default() });
-    let check = |(steps, ranges): (Vec<(Vec<u8>, Option<usize>)>, Vec<(Bound<Vec<u8>>, Bound<Vec<u8>>, bool)>)| {
+    let check = |(steps, ranges): (Vec<Put>, Vec<Range>)| {
         let engine = fresh(make);
         let mut model = BTreeMap::new();
         for chunk in steps.chunks(5) {
