@@ -1,6 +1,7 @@
 //! Side-by-side benchmarks: each subject in a process of its own, the load in another, rounds interleaved, so that what
 //! is reported is a ratio of one run on one machine. Loopback only, bounded in time, and over by itself.
 
+mod cache;
 mod echo;
 mod load;
 mod output;
@@ -27,6 +28,8 @@ enum Command {
     Echo(echo::Options),
     /// Starting a host with many tenants in its catalog, and what it holds when idle.
     Tenants(registry::Options),
+    /// Reads of a tenant's cache on the host, beside moka and quick_cache.
+    Cache(cache::Options),
     /// Durable writes and reads beside redb itself, on the host and in a guest; a killed host opened again; idle tenants.
     Storage(storage::Options),
     /// The load: a process of its own.
@@ -66,6 +69,7 @@ fn main() -> ExitCode {
         Command::Load { address, path, connections, seconds, key } => {
             load::main(address, &path, connections, Duration::from_secs_f64(seconds), key.as_deref())
         }
+        Command::Cache(options) => cache::run(&options),
         Command::Storage(options) => storage::run(&options),
         Command::WriteUntilKilled { data } => storage::write_until_killed(&data),
         Command::ServeAxum => subjects::axum(),

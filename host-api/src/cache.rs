@@ -183,14 +183,20 @@ impl Host {
     async fn look_up(&mut self, namespace: &str, key: &str, wait_ms: u64) -> Result<FoundOrLease, CacheError> {
         let (namespace, key) = names(namespace, key)?;
         let held = self.leases.iter_mut().count();
-        if held >= LEASES_LIMIT {
-            return Err(CacheError::TooMany { what: "leases in one call", limit: LEASES_LIMIT });
-        }
         let patience = match held {
             0 => Patience::For(Duration::from_millis(wait_ms.min(WAIT_LIMIT_MS))),
             _ => Patience::HoldsALease,
         };
-        self.grants.cache.get_or_fill(&namespace, &key, patience).wait().await
+        let found = self.grants.cache.get_or_fill(&namespace, &key, patience).wait().await?;
+        if held < LEASES_LIMIT {
+            return Ok(found);
+        }
+        // A call that has its fill of leases is still given values. A lease goes on to others.
+        match found {
+            FoundOrLease::Fill(_) => Err(CacheError::TooMany { what: "leases in one call", limit: LEASES_LIMIT }),
+            FoundOrLease::Stale(value, _) => Ok(FoundOrLease::Stale(value, None)),
+            FoundOrLease::Hit(value) => Ok(FoundOrLease::Hit(value)),
+        }
     }
 }
 
