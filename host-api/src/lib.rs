@@ -31,5 +31,5 @@ pub use log::{Level, LogSink, MESSAGE_LIMIT, Source, clean_message};
 pub use names::{BucketName, EntryKey, InvalidName, KEY_LIMIT, NamespaceName};
 pub use storage::{
     Answer, Change, Committed, Entry, Expectation, GET_MANY_ANSWER_LIMIT, GET_MANY_LIMIT, LIST_LIMIT, LIST_PAGE_LIMIT,
-    Page, Place, Precondition, Selection, Storage, StorageError, TTL_LIMIT_MS, WRITES_LIMIT, Write,
+    Page, Place, Precondition, REWRITE_LIMIT, Selection, Storage, StorageError, TTL_LIMIT_MS, WRITES_LIMIT, Write,
 };

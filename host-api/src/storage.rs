@@ -18,6 +18,8 @@ pub const LIST_LIMIT: u32 = 1_000;
 pub const LIST_PAGE_LIMIT: usize = 1 << 20;
 /// The most writes, and the most preconditions, of one commit.
 pub const WRITES_LIMIT: usize = 256;
+/// The most bytes of values whose lives one commit changes, beyond one value: each is written anew.
+pub const REWRITE_LIMIT: usize = 4 << 20;
 /// The longest life of a key, in milliseconds: ten years of 365 days.
 pub const TTL_LIMIT_MS: u64 = 10 * 365 * 24 * 60 * 60 * 1_000;
 
@@ -191,6 +193,12 @@ pub enum StorageError {
         /// The limit, in bytes.
         limit: u64,
     },
+    /// Values are written anew with their lives, and these are more than one commit rewrites.
+    #[error("the values whose lives change have more than {limit} bytes together: change fewer keys in one commit")]
+    RewritesTooMuch {
+        /// The limit, in bytes.
+        limit: usize,
+    },
     /// A life outside its range.
     #[error("invalid time to live of {0} ms: use 1 to {TTL_LIMIT_MS}")]
     InvalidTtl(u64),
@@ -257,7 +265,7 @@ impl StorageError {
             Self::NotANumber { .. } => "not-a-number",
             Self::Overflow { .. } => "overflow",
             Self::DuplicateKey { .. } => "duplicate-key",
-            Self::TooMany { .. } => "too-many",
+            Self::TooMany { .. } | Self::RewritesTooMuch { .. } => "too-many",
             Self::AnswerTooLarge { .. } => "answer-too-large",
             Self::InvalidLimit(_) => "invalid-limit",
             Self::Unavailable => "storage-unavailable",

@@ -3,9 +3,12 @@
 //! Each commit of a group sees what those before it did, as if they had come one by one. It is planned in full before
 //! anything is written: what is refused has written nothing, and the others of its group go on.
 
+use std::borrow::Cow;
 use std::collections::HashSet;
 
-use insula_host_api::{Change, Committed, Expectation, Place, Precondition, StorageError, WRITES_LIMIT, Write as Wish};
+use insula_host_api::{
+    Change, Committed, Expectation, Place, Precondition, REWRITE_LIMIT, StorageError, WRITES_LIMIT, Write as Wish,
+};
 
 use super::counters::Counters;
 use super::engine::{Engine, Table, Verdict, Write};
@@ -42,8 +45,22 @@ struct Plan {
 /// The record that a write finds.
 struct Found {
     expires_ms: Option<u64>,
+    /// As much of it as the write needs.
     value: Vec<u8>,
     cost: u64,
+}
+
+/// What becomes of a key: its value and the end of its life (`None`: it is absent), and the sum of an increment.
+type After<'a> = (Option<(Cow<'a, [u8]>, Option<u64>)>, Option<i64>);
+
+/// How much of the value that it finds a write needs, in bytes: of a number one more than it has, so that what is too
+/// long is seen to be none.
+fn needed(change: &Change) -> usize {
+    match change {
+        Change::Put { .. } | Change::Delete => 0,
+        Change::Increment { .. } => 9,
+        Change::Expire { .. } => usize::MAX,
+    }
 }
 
 /// The transaction of a group, between its commits.
@@ -136,11 +153,12 @@ impl<T: Write> Group<'_, T> {
         Ok(expiry::purge(self.tables, self.counters, self.now_ms, most)? > 0)
     }
 
-    fn find(&self, key: &[u8]) -> Result<Option<Found>, Failure> {
+    fn find(&self, key: &[u8], needed: usize) -> Result<Option<Found>, Failure> {
         let found = self.tables.get(Table::Entries, key, |bytes| {
             let record = Record::decode(bytes)?;
             let Record { expires_ms, value, .. } = record;
-            Ok(Found { expires_ms, value: value.to_vec(), cost: record.cost(key) })
+            let value = value.get(..needed).unwrap_or(value).to_vec();
+            Ok(Found { expires_ms, value, cost: record.cost(key) })
         });
         found?.transpose()
     }
@@ -173,10 +191,12 @@ impl<T: Write> Group<'_, T> {
         let mut counters = before;
         let mut steps = Vec::with_capacity(writes.len());
         let mut answer = Committed::default();
+        let mut rewritten = Rewritten::default();
         for write in writes {
             counters.version = counters.version.checked_add(1).ok_or(Failure::Malformed("the counter of versions"))?;
             let key = key::encode(&write.at);
-            let found = self.find(&key)?;
+            let found = self.find(&key, needed(&write.change))?;
+            rewritten.add(&write.change, found.as_ref())?;
             let alive = found.as_ref().filter(|found| !self.is_over(found));
             let (after, sum) = self.after(write, alive)?;
             answer.versions.push(counters.version);
@@ -193,8 +213,8 @@ impl<T: Write> Group<'_, T> {
             record.iter().for_each(|record| counters.add(record.cost(&key)));
             steps.push(Step {
                 record: record.map(|record| record.encode()),
-                expires_before: found.and_then(|found| found.expires_ms),
-                expires_after: after.and_then(|(_, expires_ms)| expires_ms),
+                expires_before: found.as_ref().and_then(|found| found.expires_ms),
+                expires_after: after.as_ref().and_then(|(_, expires_ms)| *expires_ms),
                 key,
             });
         }
@@ -208,25 +228,41 @@ impl<T: Write> Group<'_, T> {
         ttl_ms.map(|ttl| self.now_ms.saturating_add(ttl))
     }
 
-    /// The value and the end of life of a key after a write (`None`: it is absent), and the sum if it is an increment.
-    #[expect(clippy::type_complexity, reason = "two optional pairs, named in the sentence above")]
-    fn after(
-        &self,
-        write: &Wish,
-        alive: Option<&Found>,
-    ) -> Result<(Option<(Vec<u8>, Option<u64>)>, Option<i64>), StorageError> {
+    /// What becomes of the key of a write.
+    fn after<'a>(&self, write: &'a Wish, alive: Option<&'a Found>) -> Result<After<'a>, StorageError> {
         match &write.change {
-            Change::Put { value, ttl_ms } => Ok((Some((value.clone(), self.end_of(*ttl_ms))), None)),
+            Change::Put { value, ttl_ms } => Ok((Some((value.into(), self.end_of(*ttl_ms))), None)),
             Change::Delete => Ok((None, None)),
-            Change::Expire { ttl_ms } => Ok((alive.map(|found| (found.value.clone(), self.end_of(*ttl_ms))), None)),
+            Change::Expire { ttl_ms } => Ok((alive.map(|found| ((&found.value).into(), self.end_of(*ttl_ms))), None)),
             Change::Increment { delta, ttl_ms } => {
                 let number = number(write, alive)?;
                 let (bucket, key) = names(&write.at);
                 let sum = number.checked_add(*delta).ok_or(StorageError::Overflow { bucket, key })?;
                 let expires = alive.map_or_else(|| self.end_of(*ttl_ms), |found| found.expires_ms);
-                Ok((Some((sum.to_le_bytes().to_vec(), expires)), Some(sum)))
+                Ok((Some((sum.to_le_bytes().to_vec().into(), expires)), Some(sum)))
             }
         }
+    }
+}
+
+/// Values that a commit holds and writes anew for the sake of their lives. A commit of a few bytes must not make the host
+/// hold all that its tenant has (B1).
+#[derive(Default)]
+struct Rewritten {
+    values: usize,
+    bytes: usize,
+}
+
+impl Rewritten {
+    fn add(&mut self, change: &Change, found: Option<&Found>) -> Result<(), StorageError> {
+        if let (Change::Expire { .. }, Some(found)) = (change, found) {
+            self.values += 1;
+            self.bytes = self.bytes.saturating_add(found.value.len());
+        }
+        if self.values > 1 && self.bytes > REWRITE_LIMIT {
+            return Err(StorageError::RewritesTooMuch { limit: REWRITE_LIMIT });
+        }
+        Ok(())
     }
 }
 

@@ -189,3 +189,25 @@ async fn buckets_are_named_in_order_a_page_at_a_time() {
     assert_eq!(a.buckets(None, 0).wait().await.unwrap_err().code(), "invalid-limit");
     world.bystander_is_untouched().await;
 }
+
+#[tokio::test]
+async fn a_small_commit_does_not_make_the_host_hold_all_that_a_tenant_has() {
+    let world = World::start().await;
+    let a = world.enter_with(&world.a, |quota| quota.value_bytes = (8 << 20).try_into().unwrap()).storage();
+    put(&a, "bucket", "large", &vec![7; 5 << 20]).await.unwrap();
+    for key in ["one", "two", "three"] {
+        put(&a, "bucket", key, &vec![7; 2 << 20]).await.unwrap();
+    }
+    let expire = async |keys: &[&str]| {
+        let writes = keys.iter().map(|key| write("bucket", key, Change::Expire { ttl_ms: Some(100) })).collect();
+        a.commit(Vec::new(), writes).wait().await
+    };
+    assert_eq!(expire(&["one", "two", "three"]).await.unwrap_err().code(), "too-many");
+    assert_eq!(get(&a, "bucket", "one").await.unwrap().unwrap().ttl_ms, None, "none of it was done");
+    assert!(expire(&["large"]).await.is_ok(), "one value goes, whatever its size");
+    assert!(expire(&["one", "two"]).await.is_ok(), "and as many as fit to the byte");
+    assert_eq!(get(&a, "bucket", "two").await.unwrap().unwrap().ttl_ms, Some(100));
+    let number = vec![write("bucket", "large", add(1))];
+    assert_eq!(a.commit(Vec::new(), number).wait().await.unwrap_err().code(), "not-a-number");
+    world.bystander_is_untouched().await;
+}
