@@ -115,7 +115,7 @@ impl Maintenance {
     }
 
     /// Goes over the storage files that are open: removes keys whose life is over, and writes files anew that are mostly
-    /// empty. What fails for one tenant is logged, and keeps the others from nothing.
+    /// empty. What fails for one tenant is logged, and the others have their turn.
     ///
     /// # Errors
     ///

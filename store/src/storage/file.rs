@@ -22,10 +22,11 @@ pub(crate) struct VolumeFile {
     home: Arc<Home>,
 }
 
-/// A volume in a file that is whole and not in its place yet. Dropped, it is removed.
+/// A volume in a file that is not in its place yet. Dropped, it is removed.
 pub(crate) struct Unplaced<'a> {
     file: &'a VolumeFile,
     volume: Option<Volume>,
+    placed: bool,
 }
 
 impl VolumeFile {
@@ -49,7 +50,7 @@ impl VolumeFile {
         let home = self.directory()?;
         files::remove_if_there(&home, UNFINISHED).map_err(Failure::file("remove an unfinished storage file"))?;
         let file = files::create_new(&home, UNFINISHED).map_err(Failure::file("make the storage file"))?;
-        let mut unplaced = Unplaced { file: self, volume: None };
+        let mut unplaced = Unplaced { file: self, volume: None, placed: false };
         unplaced.volume = Some(Volume::create(Redb::open(file)?, self.home.tenant(), fill)?);
         Ok(unplaced)
     }
@@ -68,6 +69,7 @@ impl Unplaced<'_> {
     pub(crate) fn place(mut self) -> Result<Volume, Failure> {
         let home = self.file.directory()?;
         home.rename(UNFINISHED, &home, FILE).map_err(Failure::file("put the storage file in place"))?;
+        self.placed = true;
         let volume = self.volume.take().ok_or(Failure::NoStamp)?;
         files::sync_dir(&home).map_err(Failure::file("synchronise the tenant's directory"))?;
         Ok(volume)
@@ -76,7 +78,11 @@ impl Unplaced<'_> {
 
 impl Drop for Unplaced<'_> {
     fn drop(&mut self) {
-        if let (Some(_), Ok(Some(home))) = (self.volume.take(), self.file.home.open()) {
+        // Also where the volume in it never came to be: what was written of it takes room.
+        drop(self.volume.take());
+        if !self.placed
+            && let Ok(Some(home)) = self.file.home.open()
+        {
             // What stays is removed before the next one is made.
             drop(files::remove_if_there(&home, UNFINISHED));
         }

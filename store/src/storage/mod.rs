@@ -46,6 +46,7 @@ pub(crate) use key::decode as decode_key;
 pub(crate) use key::encode as encode_key;
 pub(crate) use record::Record;
 
+use self::compact::{PAUSE, TooMuch};
 use self::engine::Verdict;
 use self::file::VolumeFile;
 use self::group::CommitQueue;
@@ -95,6 +96,8 @@ struct Inner {
     queue: CommitQueue,
     /// Held by whoever writes to the volume, puts another in its place, or ends it.
     writing: Mutex<()>,
+    /// What a compaction took too long for.
+    too_much: TooMuch,
     /// The line for reads that have to open the file.
     reads: Arc<tokio::sync::Mutex<()>>,
 }
@@ -109,6 +112,7 @@ impl TenantStorage {
             clock,
             queue: CommitQueue::new(),
             writing: Mutex::default(),
+            too_much: TooMuch::new(),
             reads: Arc::default(),
         };
         Self { inner: Arc::new(inner) }
@@ -172,7 +176,7 @@ impl TenantStorage {
     /// Removes keys whose life is over, and writes a file that is mostly empty anew, if it is open. Answers how many keys
     /// went. Blocks on the disk.
     pub(crate) fn tidy_up(&self) -> Result<usize, Failure> {
-        // A look is no use: it must not keep an idle file open in the place of another.
+        // Looking does not count as use: it must not keep an idle file open in the place of another.
         let Peek::Open(volume) = self.inner.slot.peek() else { return Ok(0) };
         let view = volume.view();
         let due = expiry::is_due(&view.tables, self.inner.clock.unix_ms());
@@ -180,14 +184,14 @@ impl TenantStorage {
         drop((view, volume));
         let removed = if due { self.inner.purge()? } else { 0 };
         if worth_it {
-            self.inner.compact()?;
+            self.compact()?;
         }
         Ok(removed)
     }
 
     /// Writes the file anew, whatever it is worth. Blocks on the disk.
     pub(crate) fn compact(&self) -> Result<Compacted, Failure> {
-        self.inner.compact()
+        self.inner.compact_within(PAUSE)
     }
 
     /// Reads from the open volume at once, where that is known without waiting.

@@ -199,6 +199,30 @@ async fn a_file_with_the_stamp_of_another_tenant_is_refused() {
 }
 
 #[tokio::test]
+async fn a_file_of_an_earlier_format_is_named_as_one_and_left_alone() {
+    let world = World::start().await;
+    let (a, home) = (world.enter(&world.a).storage(), world.home(world.a.tenant()));
+    std::fs::create_dir(&home).unwrap();
+    let path = home.join("storage.redb");
+    let database = redb::Database::create(&path).unwrap();
+    let transaction = database.begin_write().unwrap();
+    for table in ["entries", "meta"] {
+        let definition = redb::TableDefinition::<&[u8], &[u8]>::new(table);
+        let mut table = transaction.open_table(definition).unwrap();
+        table.insert(&b"tenant"[..], world.a.tenant().to_string().as_bytes()).unwrap();
+        table.insert(&b"format"[..], &[1][..]).unwrap();
+    }
+    transaction.commit().unwrap();
+    drop(database);
+    let before = std::fs::metadata(&path).unwrap();
+    assert!(matches!(a.counters(), Err(Failure::Format)));
+    assert!(matches!(put(&a, "bucket", "key", b"").await, Err(StorageError::Unavailable)));
+    let after = std::fs::metadata(&path).unwrap();
+    assert_eq!((after.ino(), after.len()), (before.ino(), before.len()));
+    world.bystander_is_untouched().await;
+}
+
+#[tokio::test]
 async fn a_file_that_was_left_unfinished_is_made_anew() {
     let world = World::start().await;
     let (a, home) = (world.enter(&world.a).storage(), world.home(world.a.tenant()));

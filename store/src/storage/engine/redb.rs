@@ -83,12 +83,15 @@ impl Engine for Redb {
 
     fn snapshot(&self) -> Result<Snapshot, Failure> {
         let transaction = self.database.begin_read().map_err(Failure::engine("begin to read"))?;
-        let open = |table| match transaction.open_table(definition(table)) {
+        let open = |table, absent| match transaction.open_table(definition(table)) {
             Ok(table) => Ok(table),
-            Err(redb::TableError::TableDoesNotExist(_)) => Err(Failure::NoStamp),
+            Err(redb::TableError::TableDoesNotExist(_)) => Err(absent),
             Err(error) => Err(Failure::engine("open a table")(error)),
         };
-        Ok(Snapshot { entries: open(Table::Entries)?, expiry: open(Table::Expiry)?, meta: open(Table::Meta)? })
+        // What has a table of stamps and not the others is of another format, and whole for all that is known.
+        let meta = open(Table::Meta, Failure::NoStamp)?;
+        let (entries, expiry) = (open(Table::Entries, Failure::Format)?, open(Table::Expiry, Failure::Format)?);
+        Ok(Snapshot { entries, expiry, meta })
     }
 
     fn transact<T>(

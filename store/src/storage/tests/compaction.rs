@@ -94,3 +94,25 @@ async fn writers_and_readers_notice_nothing_of_compactions() {
     assert_eq!(a.counters().unwrap().version, 80);
     world.bystander_is_untouched().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_takes_too_long_is_given_up_changes_nothing_and_is_not_tried_again_until_there_is_half_of_it() {
+    let world = World::start().await;
+    fill_and_empty(&world, &world.a).await;
+    let a = world.enter(&world.a).storage();
+    let writes = |change: Change| (0..256).map(|key| write("many", &key.to_string(), change.clone())).collect();
+    a.commit(Vec::new(), writes(Change::put(vec![7; 5_000]))).wait().await.unwrap();
+    let path = world.home(world.a.tenant()).join("storage.redb");
+    let (before, counters) = (std::fs::metadata(&path).unwrap(), a.counters().unwrap());
+    let given_up = a.inner.compact_within(std::time::Duration::ZERO);
+    assert!(matches!(given_up, Err(Failure::TooLong(_))), "{given_up:?}");
+    a.tidy_up().unwrap();
+    let after = std::fs::metadata(&path).unwrap();
+    assert_eq!((after.ino(), after.len(), a.counters().unwrap()), (before.ino(), before.len(), counters));
+    assert!(!path.with_extension("redb.new").exists(), "the copy is gone");
+    a.commit(Vec::new(), writes(Change::Delete)).wait().await.unwrap();
+    a.tidy_up().unwrap();
+    assert!(std::fs::metadata(&path).unwrap().len() < before.len() / 4);
+    assert_eq!(get(&a, "large", "23").await.unwrap().unwrap().value, vec![7; 900_000]);
+    world.bystander_is_untouched().await;
+}
