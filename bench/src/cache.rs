@@ -9,12 +9,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
 use insula_runtime::cache::{Cache, EntryKey, Life, NamespaceName};
 use insula_runtime::tenancy::{Credential, Manage, VersionId};
-use insula_runtime::{EngineSettings, HostSettings, LimitsPatch, Runtime, Settings, WorkerCommand};
+use insula_runtime::{LimitsPatch, Runtime};
 
-use crate::output;
+use crate::{host, output};
 
 /// What an entry weighs beyond its name and value, as in our own cache.
 const OVERHEAD: usize = 320;
@@ -96,22 +95,14 @@ fn report(options: &Options, subjects: &mut [Subject]) {
 
 /// A host with one tenant, whose cache has room for everything.
 async fn open(data: &Path, options: &Options) -> anyhow::Result<(Runtime, Arc<dyn Cache>)> {
-    let settings = Settings {
-        data: data.to_path_buf(),
-        worker: WorkerCommand { program: std::env::current_exe()?, arguments: vec!["compile-worker".into()] },
-        engine: EngineSettings { instances: 8, ..EngineSettings::standard() },
-        host: HostSettings::standard(),
-    };
-    let opened = Runtime::open(settings).await?;
-    let secret = opened.operator_key.context("the data directory is not new")?.reveal();
-    let operator = opened.runtime.login_operator(&secret.parse::<Credential>()?).await?;
+    let (runtime, operator) = host::open_new(data).await?;
     let room = (options.keys * (options.value + 2 * OVERHEAD)).max(4 * options.value);
     let limits: LimitsPatch = serde_json::from_value(serde_json::json!({ "cache-bytes": room }))?;
-    let control = opened.runtime.control();
+    let control = runtime.control();
     let (_, key) = control.create_tenant(&operator, &"bench".parse()?, &limits).await?;
-    let scope = opened.runtime.login(&key.reveal().parse::<Credential>()?).await?;
-    let cache = opened.runtime.cache(&scope.permit::<Manage>()?, VersionId::generate()).await?;
-    Ok((opened.runtime, cache))
+    let scope = runtime.login(&key.reveal().parse::<Credential>()?).await?;
+    let cache = runtime.cache(&scope.permit::<Manage>()?, VersionId::generate()).await?;
+    Ok((runtime, cache))
 }
 
 impl Load {

@@ -3,6 +3,7 @@
 
 mod cache;
 mod echo;
+mod host;
 mod load;
 mod output;
 mod registry;

@@ -7,10 +7,9 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use insula_runtime::tenancy::Credential;
-use insula_runtime::{EngineSettings, HostSettings, LimitsPatch, Runtime, Settings, WorkerCommand};
+use insula_runtime::LimitsPatch;
 
-use crate::output;
+use crate::{host, output};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
@@ -41,7 +40,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         let mut host = serve(&binary, &data)?;
         starts.push(began.elapsed());
         std::thread::park_timeout(Duration::from_millis(500));
-        resident = resident_kib(host.id())?;
+        resident = host::resident_kib(host.id())?;
         host.kill()?;
         host.wait()?;
     }
@@ -58,23 +57,15 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
 }
 
 async fn fill(data: &Path, tenants: usize) -> anyhow::Result<()> {
-    let settings = Settings {
-        data: data.to_path_buf(),
-        worker: WorkerCommand { program: std::env::current_exe()?, arguments: vec!["compile-worker".into()] },
-        engine: EngineSettings { instances: 8, ..EngineSettings::standard() },
-        host: HostSettings::standard(),
-    };
-    let opened = Runtime::open(settings).await?;
-    let secret = opened.operator_key.context("the data directory is not new")?.reveal();
-    let operator = opened.runtime.login_operator(&secret.parse::<Credential>()?).await?;
+    let (runtime, operator) = host::open_new(data).await?;
     for number in 0..tenants {
         let name = format!("tenant-{number}").parse()?;
-        opened.runtime.control().create_tenant(&operator, &name, &LimitsPatch::default()).await?;
+        runtime.control().create_tenant(&operator, &name, &LimitsPatch::default()).await?;
         if number % 500 == 499 {
             output::progress(&format!("{} tenants made", number + 1));
         }
     }
-    opened.runtime.shutdown().await;
+    runtime.shutdown().await;
     Ok(())
 }
 
@@ -91,10 +82,4 @@ fn serve(binary: &Path, data: &Path) -> anyhow::Result<Child> {
     BufReader::new(stdout).read_line(&mut line)?;
     ensure!(line.contains("listen"), "the host did not start: {line}");
     Ok(host)
-}
-
-fn resident_kib(process: u32) -> anyhow::Result<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("no VmRSS")?;
-    line.split_whitespace().nth(1).context("no figure")?.parse().context("not a figure")
 }

@@ -8,11 +8,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use insula_runtime::storage::{Change, Place, Storage, Write};
-use insula_runtime::tenancy::{Credential, Deploy, Invoke, Manage, TenantScope};
-use insula_runtime::{Call, EngineSettings, HostSettings, LimitsPatch, Runtime, Settings, WorkerCommand};
+use insula_runtime::tenancy::{Credential, Deploy, Invoke, Manage, OperatorScope, TenantScope};
+use insula_runtime::{Call, LimitsPatch, Runtime};
 use redb::{Durability, ReadableDatabase as _, TableDefinition};
 
-use crate::output;
+use crate::{host, output};
 
 const TABLE: TableDefinition<'static, &[u8], &[u8]> = TableDefinition::new("entries");
 const VALUE: [u8; 100] = [7; 100];
@@ -59,26 +59,13 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     runtime.block_on(reopened(&temporary.path().join("killed")))
 }
 
-async fn open(data: &Path) -> anyhow::Result<(Runtime, String)> {
-    let settings = Settings {
-        data: data.to_path_buf(),
-        worker: WorkerCommand { program: std::env::current_exe()?, arguments: vec!["compile-worker".into()] },
-        engine: EngineSettings { instances: 8, ..EngineSettings::standard() },
-        host: HostSettings::standard(),
-    };
-    let opened = Runtime::open(settings).await?;
-    let secret = opened.operator_key.map(insula_runtime::tenancy::NewKey::reveal).unwrap_or_default();
-    Ok((opened.runtime, secret))
-}
-
 /// A tenant that may call as often as it likes.
-async fn tenant(runtime: &Runtime, operator: &str, name: &str) -> anyhow::Result<(TenantScope, String)> {
-    let operator = runtime.login_operator(&operator.parse::<Credential>()?).await?;
+async fn tenant(runtime: &Runtime, operator: &OperatorScope, name: &str) -> anyhow::Result<(TenantScope, String)> {
     let limits: LimitsPatch = serde_json::from_value(serde_json::json!({
         "host-calls": 10_000_000, "host-bytes": 16_u64 << 30, "fuel": 1_000_000_000_000_u64,
         "cpu-us": 300_000_000, "wall-us": 600_000_000,
     }))?;
-    let (_, key) = runtime.control().create_tenant(&operator, &name.parse()?, &limits).await?;
+    let (_, key) = runtime.control().create_tenant(operator, &name.parse()?, &limits).await?;
     let key = key.reveal();
     Ok((runtime.login(&key.parse::<Credential>()?).await?, key))
 }
@@ -116,7 +103,7 @@ impl Yardstick {
 }
 
 async fn side_by_side(options: &Options, folder: &Path, component: &Path) -> anyhow::Result<()> {
-    let (runtime, operator) = open(&folder.join("data")).await?;
+    let (runtime, operator) = host::open_new(&folder.join("data")).await?;
     let (scope, _) = tenant(&runtime, &operator, "bench").await?;
     let storage = runtime.storage(&scope.permit::<Manage>()?).await?;
     let key = Place::parse("bench", "key")?;
@@ -222,26 +209,20 @@ fn report(options: &Options, subjects: &[Subject; 7]) {
     ratio("cache gets in a guest, million a second", 1.0 / cache.median());
 }
 
-fn resident_kib() -> anyhow::Result<u64> {
-    let status = std::fs::read_to_string("/proc/self/status")?;
-    let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("no VmRSS")?;
-    line.split_whitespace().nth(1).context("no figure")?.parse().context("not a figure")
-}
-
 /// What a tenant costs whose file is open and which does nothing.
 async fn idle_tenants(options: &Options, data: &Path) -> anyhow::Result<()> {
-    let (runtime, operator) = open(data).await?;
+    let (runtime, operator) = host::open_new(data).await?;
     let mut storages = Vec::new();
     for number in 0..options.tenants {
         let (scope, _) = tenant(&runtime, &operator, &format!("tenant-{number}")).await?;
         storages.push(runtime.storage(&scope.permit::<Manage>()?).await?);
     }
-    let before = resident_kib()?;
+    let before = host::resident_kib(std::process::id())?;
     for storage in &storages {
         storage.commit(Vec::new(), put(0)?).wait().await?;
         storage.get(&Place::parse("bench", "000000")?).wait().await?;
     }
-    let each = resident_kib()?.saturating_sub(before) / (options.tenants.max(1) as u64);
+    let each = host::resident_kib(std::process::id())?.saturating_sub(before) / (options.tenants.max(1) as u64);
     output::line(&format!("  {:<48} {each:>6} KiB", "an open, idle tenant"));
     runtime.shutdown().await;
     Ok(())
@@ -250,7 +231,7 @@ async fn idle_tenants(options: &Options, data: &Path) -> anyhow::Result<()> {
 /// A host that writes until it is killed: a process of its own.
 pub(crate) fn write_until_killed(data: &Path) -> anyhow::Result<()> {
     tokio::runtime::Runtime::new()?.block_on(async {
-        let (runtime, operator) = open(data).await?;
+        let (runtime, operator) = host::open_new(data).await?;
         let (scope, key) = tenant(&runtime, &operator, "killed").await?;
         let storage = runtime.storage(&scope.permit::<Manage>()?).await?;
         for number in 0.. {
@@ -275,7 +256,7 @@ async fn reopened(data: &PathBuf) -> anyhow::Result<()> {
     std::io::BufReader::new(writer.stdout.take().context("no output")?).read_line(&mut key)?;
     writer.kill()?;
     writer.wait()?;
-    let (runtime, _) = open(data).await?;
+    let (runtime, _) = host::open(data).await?;
     let scope = runtime.login(&key.trim().parse::<Credential>()?).await?;
     let storage = runtime.storage(&scope.permit::<Manage>()?).await?;
     let began = Instant::now();
