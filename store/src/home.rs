@@ -76,6 +76,12 @@ impl Home {
         }
         Ok((files, bytes))
     }
+
+    /// Whether it was removed for good.
+    pub(crate) fn is_removed(&self) -> bool {
+        *self.removed.read()
+    }
+
     /// Removes the directory and all that is in it, for good.
     pub(crate) fn remove(&self) -> io::Result<()> {
         let mut removed = self.removed.write();

@@ -5,7 +5,6 @@ use std::fmt;
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::sync::Arc;
 
-use insula_host_api::StorageError;
 use insula_tenancy::{RealmId, TenantId, TenantScope};
 use parking_lot::Mutex;
 
@@ -199,16 +198,6 @@ impl TenantStore {
     #[must_use]
     pub fn storage(&self) -> Arc<TenantStorage> {
         Arc::clone(&self.0.storage)
-    }
-
-    /// Removes all that the tenant keeps on disk: storage, components, artefacts. Handles that are still out find nothing
-    /// afterwards, and can write nothing. Blocks on the disk.
-    ///
-    /// # Errors
-    ///
-    /// [`StorageError::Unavailable`]; the operator's log has the reason.
-    pub fn erase(&self) -> Result<(), StorageError> {
-        self.0.storage.remove().map_err(|failure| failure.into_answer(self.0.id, "erase"))
     }
 
     /// The cache shard.

@@ -1,7 +1,8 @@
 //! Making a tenant of an archive.
 //!
 //! The archive is read to its end before anything is made. What fails afterwards, such as a quota or a component that is
-//! not offered what it imports here, takes everything away again: agents, files, and the tenant itself.
+//! not offered what it imports here, erases the tenant again. Until its last step the tenant is `importing`: one that a
+//! killed host left half-made is known by that, nobody has its key, and an erasure removes it.
 
 use std::fmt;
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
@@ -138,19 +139,20 @@ async fn import<R: Read + Seek + Send + 'static>(
     source: R,
 ) -> Result<Imported, ControlError> {
     let (source, header, totals) = blocking(move || check(source)).await?;
-    let (tenant, key) = inner.catalog.create_tenant(&by, &name, &header.limits).await?;
+    let (tenant, key) = inner.catalog.begin_import(&by, &name, &header.limits, header.tenant).await?;
     let key = key.reveal();
-    let scope = match inner.log_in(&by, tenant.id, &key, header.tenant).await {
-        Ok(scope) => scope,
-        Err(error) => {
-            inner.undo(&by, tenant.id, None).await;
-            return Err(error);
-        }
+    let filled = async {
+        let scope = inner.log_in(tenant.id, &key).await?;
+        inner.fill(&scope, source).await?;
+        Ok(inner.catalog.finish_import(&by, tenant.id).await?)
     };
-    match inner.fill(&scope, source).await {
-        Ok(()) => Ok(Imported { tenant, key, from: header.tenant, totals }),
+    match filled.await {
+        Ok(tenant) => {
+            inner.tenants.changed(tenant.id);
+            Ok(Imported { tenant, key, from: header.tenant, totals })
+        }
         Err(error) => {
-            inner.undo(&by, tenant.id, Some(&scope)).await;
+            inner.undo(&by, tenant.id).await;
             Err(error)
         }
     }
@@ -205,15 +207,8 @@ fn put_back<R: Read + Seek>(mut source: R, store: &TenantStore, component_bytes:
 }
 
 impl Inner {
-    /// Records what is about to be done, and logs in with the tenant's first key.
-    async fn log_in(
-        &self,
-        by: &OperatorScope,
-        tenant: TenantId,
-        key: &str,
-        from: TenantId,
-    ) -> Result<TenantScope, ControlError> {
-        self.catalog.record_import(by, tenant, from).await?;
+    /// Logs in with the first key of the tenant that is being made.
+    async fn log_in(&self, tenant: TenantId, key: &str) -> Result<TenantScope, ControlError> {
         let credential = key.parse().map_err(|_| ControlError::Interrupted)?;
         self.authenticator.tenant(&credential).await.map_err(|denied| {
             tracing::error!(%denied, %tenant, "a tenant's first key does not open it");
@@ -288,31 +283,17 @@ impl Inner {
         .await
     }
 
-    /// Takes away all of a tenant that was not finished. What cannot be taken away stays for the operator, who is told.
-    async fn undo(&self, by: &OperatorScope, tenant: TenantId, scope: Option<&TenantScope>) {
+    /// Takes away all of a tenant that was not finished, its tombstone too: nobody ever had its key. What cannot be taken
+    /// away stays for the operator, who is told.
+    async fn undo(&self, by: &OperatorScope, tenant: TenantId) {
         let undone = async {
-            if let Some(scope) = scope {
-                let entry = self.tenants.entry(scope).await?;
-                for agent in self.catalog.agents(scope).await? {
-                    for digest in self.catalog.delete_agent(scope, &agent.name).await? {
-                        self.components.forget(tenant, digest);
-                    }
-                }
-                let store = entry.store.clone();
-                blocking(move || Ok(store.erase()?)).await?;
-            }
+            self.erase(by, tenant).await?;
             self.catalog.delete_tenant(by, tenant).await?;
             Ok::<_, ControlError>(())
         };
         if let Err(error) = undone.await {
             let error = &error as &dyn std::error::Error;
-            tracing::error!(error, %tenant, "a tenant whose import failed could not be removed");
-            return;
-        }
-        self.tenants.forget(tenant);
-        if let Err(error) = self.maintenance.remove_empty(tenant).await {
-            let error = &error as &dyn std::error::Error;
-            tracing::warn!(error, %tenant, "the empty folder of a tenant whose import failed could not be removed");
+            tracing::error!(error, %tenant, "a tenant whose import failed could not be removed: erase it");
         }
     }
 }

@@ -131,6 +131,8 @@ const OPERATOR_ROUTES: &[(&str, &str, &str)] = &[
     ("POST", "/v1/tenants/ten_01jd3kf0x2c9b8m7n6p5q4r3s2/suspend", ""),
     ("POST", "/v1/tenants/ten_01jd3kf0x2c9b8m7n6p5q4r3s2/resume", ""),
     ("POST", "/v1/tenants/ten_01jd3kf0x2c9b8m7n6p5q4r3s2/erase", ""),
+    ("GET", "/v1/tenants/ten_01jd3kf0x2c9b8m7n6p5q4r3s2/export", ""),
+    ("POST", "/v1/tenants/import?name=x", ""),
     ("GET", "/v1/tenants/ten_01jd3kf0x2c9b8m7n6p5q4r3s2/usage", ""),
     ("GET", "/v1/tenants/ten_01jd3kf0x2c9b8m7n6p5q4r3s2/keys", ""),
     ("POST", "/v1/tenants/ten_01jd3kf0x2c9b8m7n6p5q4r3s2/keys", "{}"),

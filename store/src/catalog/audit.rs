@@ -1,12 +1,10 @@
 //! The operators' audit log: one record for each act, in the act's own transaction. Records are never changed.
 
-use std::sync::Arc;
-
 use insula_tenancy::{KeyId, OperatorScope, TenantId};
-use serde_json::{Value, json};
+use serde_json::Value;
 use sqlx::SqliteConnection;
 
-use super::{AuditRecord, Catalog, CatalogError, Inner, PAGE_LIMIT, commit, rows, sql, tenants, uninterrupted};
+use super::{AuditRecord, Catalog, CatalogError, PAGE_LIMIT, rows, sql};
 
 /// One act, to be recorded.
 pub(super) struct Act {
@@ -31,42 +29,7 @@ pub(super) async fn record(connection: &mut SqliteConnection, act: Act) -> Resul
     Ok(())
 }
 
-impl Inner {
-    /// Records an act that changes nothing in the catalog itself, if there is such a tenant; says whether there is.
-    pub(super) async fn record_alone(self: Arc<Self>, act: Act) -> Result<bool, CatalogError> {
-        uninterrupted(async move {
-            let mut transaction = self.begin().await?;
-            if let Some(tenant) = act.tenant {
-                match tenants::select(&mut transaction, tenant).await {
-                    Err(CatalogError::NotFound) => return Ok(false),
-                    found => drop(found?),
-                }
-            }
-            record(&mut transaction, act).await?;
-            commit(transaction).await?;
-            Ok(true)
-        })
-        .await
-    }
-}
-
 impl Catalog {
-    /// Records that a tenant which was just made is filled from an archive of the tenant `from`, of this host or another.
-    ///
-    /// # Errors
-    ///
-    /// [`CatalogError::NotFound`], [`CatalogError::WrongRealm`], [`CatalogError::Failed`].
-    pub async fn record_import(
-        &self,
-        by: &OperatorScope,
-        tenant: TenantId,
-        from: TenantId,
-    ) -> Result<(), CatalogError> {
-        let by = self.operator(by)?;
-        let act = Act { by, name: "tenant.import", tenant: Some(tenant), detail: json!({"from": from}) };
-        if Arc::clone(&self.inner).record_alone(act).await? { Ok(()) } else { Err(CatalogError::NotFound) }
-    }
-
     /// Acts of operators, oldest first, beginning after the place `after`: at most `limit`, and at most 1,000.
     ///
     /// # Errors

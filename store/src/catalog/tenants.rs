@@ -114,7 +114,7 @@ impl Catalog {
             let key = keys::insert(&mut transaction, Some(id), "first", Permissions::ALL).await?;
             let mut detail = json!({"name": name, "limits": limits, "key": key.id()});
             if let (Some(origin), Some(detail)) = (origin, detail.as_object_mut()) {
-                detail.insert("origin".to_owned(), origin.to_string().into());
+                detail.insert("from".to_owned(), origin.to_string().into());
             }
             record(&mut transaction, Act { by, name: act, tenant: Some(id), detail }).await?;
             let tenant = select(&mut transaction, id).await?;

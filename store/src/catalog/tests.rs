@@ -245,20 +245,34 @@ async fn the_database_is_the_hosts_alone_and_syncs_every_commit() {
 #[tokio::test]
 async fn an_export_and_an_import_are_in_the_audit_log_before_anything_is_done() {
     let world = World::start().await;
-    let made = world.b.tenant();
-    let scope = world.authenticator.act_as(&world.operator, world.a.tenant(), OperatorAct::Export).await.unwrap();
-    assert_eq!(scope.tenant(), world.a.tenant());
-    world.catalog.record_import(&world.operator, made, world.a.tenant()).await.unwrap();
-    let acts = world.catalog.audit(&world.operator, None, 1_000).await.unwrap();
+    let (catalog, by, origin) = (&world.catalog, &world.operator, world.a.tenant());
+    let scope = world.authenticator.act_as(by, origin, OperatorAct::Export).await.unwrap();
+    assert_eq!(scope.tenant(), origin);
+    let (made, key) = catalog.begin_import(by, &tenant_name("new"), &Limits::standard(), origin).await.unwrap();
+    assert_eq!(made.state, TenantState::Importing);
+    let acts = catalog.audit(by, None, 1_000).await.unwrap();
     let last: Vec<_> = acts.iter().rev().take(2).map(|record| (record.act.as_str(), record.tenant)).collect();
-    assert_eq!(last, [("tenant.import", Some(made)), ("tenant.export", Some(world.a.tenant()))]);
-    assert_eq!(acts.last().unwrap().detail, serde_json::json!({"from": world.a.tenant()}));
-    // Of a tenant that is not there is nothing to record, and no scope.
-    let absent = TenantId::generate();
-    let denied = world.authenticator.act_as(&world.operator, absent, OperatorAct::Export).await.unwrap_err();
+    assert_eq!(last, [("tenant.import", Some(made.id)), ("tenant.export", Some(origin))]);
+    assert_eq!(acts.last().unwrap().detail["from"], serde_json::json!(origin));
+
+    // While it is on its way it logs in like anyone else, and nobody acts on it but who erases it.
+    let theirs = log_in(&world.authenticator, key).await;
+    assert_eq!(catalog.own_tenant(&theirs).await.unwrap().id, made.id);
+    let denied = world.authenticator.act_as(by, made.id, OperatorAct::Export).await.unwrap_err();
     assert_eq!(denied, ActDenied::NoSuchTenant);
-    let refused = world.catalog.record_import(&world.operator, absent, made).await.unwrap_err();
-    assert!(matches!(refused, CatalogError::NotFound), "{refused}");
-    assert_eq!(world.catalog.audit(&world.operator, None, 1_000).await.unwrap().len(), acts.len());
+    for refused in [
+        catalog.delete_tenant(by, made.id).await,
+        catalog.set_tenant_state(by, made.id, TenantState::Suspended).await.map(drop),
+    ] {
+        assert!(matches!(refused, Err(CatalogError::Conflict { .. })), "{refused:?}");
+    }
+    assert_eq!(catalog.finish_import(by, made.id).await.unwrap().state, TenantState::Active);
+    assert!(catalog.finish_import(by, made.id).await.is_err(), "it ends once");
+
+    // Of a tenant that is not there is nothing to record, and no scope.
+    let acts = catalog.audit(by, None, 1_000).await.unwrap().len();
+    let denied = world.authenticator.act_as(by, TenantId::generate(), OperatorAct::Export).await.unwrap_err();
+    assert_eq!(denied, ActDenied::NoSuchTenant);
+    assert_eq!(catalog.audit(by, None, 1_000).await.unwrap().len(), acts);
     world.bystander_is_untouched().await;
 }

@@ -5,7 +5,6 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use insula_host_api::StorageError;
-use insula_tenancy::TenantId;
 
 use super::commit::within;
 use super::counters::Counters;
@@ -20,7 +19,7 @@ use crate::archive::{ArchiveError, ArchiveProblem, EntryBatch, StorageCounters};
 /// A tenant's storage as of one instant, whatever is committed meanwhile. The pages of that instant stay in the file for
 /// as long as it is held.
 pub struct StorageSnapshot {
-    tenant: TenantId,
+    inner: Arc<Inner>,
     found: Option<(Arc<View>, Arc<Volume>)>,
 }
 
@@ -33,7 +32,7 @@ impl TenantStorage {
     pub fn snapshot(&self) -> Result<StorageSnapshot, StorageError> {
         let found = self.inner.read(|volume| Ok((volume.view(), Arc::clone(volume))));
         let found = found.map_err(self.inner.answered("export"))?;
-        Ok(StorageSnapshot { tenant: self.inner.tenant, found })
+        Ok(StorageSnapshot { inner: Arc::clone(&self.inner), found })
     }
 
     /// Puts records of an archive back with their versions and lives, all of the batch or nothing, within the quota. The
@@ -104,7 +103,8 @@ impl StorageSnapshot {
     ///
     /// # Errors
     ///
-    /// What the sink fails with, or [`ArchiveProblem::Storage`].
+    /// What the sink fails with, or [`ArchiveProblem::Storage`], also when the tenant was erased meanwhile: the pages of a
+    /// file that was removed can be read for as long as it is open, and are not handed out.
     pub fn export_entries(
         &self,
         sink: &mut dyn FnMut(EntryBatch) -> Result<(), ArchiveError>,
@@ -112,11 +112,12 @@ impl StorageSnapshot {
         let Some((view, _)) = &self.found else { return Ok(()) };
         let (mut batch, mut refused) = (EntryBatch::default(), None);
         let walked = view.tables.walk(Table::Entries, &KeyRange::ALL, false, |key, record| {
-            if batch.has_no_room_for(key, record)
-                && let Err(error) = sink(std::mem::take(&mut batch))
-            {
-                refused = Some(error);
-                return Ok(ControlFlow::Break(()));
+            if batch.has_no_room_for(key, record) {
+                self.check_not_erased()?;
+                if let Err(error) = sink(std::mem::take(&mut batch)) {
+                    refused = Some(error);
+                    return Ok(ControlFlow::Break(()));
+                }
             }
             batch.push(key, record);
             Ok(ControlFlow::Continue(()))
@@ -124,16 +125,22 @@ impl StorageSnapshot {
         if let Some(error) = refused {
             return Err(error);
         }
-        if let Err(failure) = walked {
-            drop(failure.into_answer(self.tenant, "export"));
+        if let Err(failure) = walked.and_then(|()| self.check_not_erased()) {
+            drop(failure.into_answer(self.inner.tenant, "export"));
             return Err(ArchiveError { frame: 0, offset: 0, problem: ArchiveProblem::Storage });
         }
         if batch.is_empty() { Ok(()) } else { sink(batch) }
     }
 }
 
+impl StorageSnapshot {
+    fn check_not_erased(&self) -> Result<(), Failure> {
+        if self.inner.slot.source().home().is_removed() { Err(Failure::Removed) } else { Ok(()) }
+    }
+}
+
 impl fmt::Debug for StorageSnapshot {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "StorageSnapshot({})", self.tenant)
+        write!(formatter, "StorageSnapshot({})", self.inner.tenant)
     }
 }

@@ -148,12 +148,24 @@ async fn a_key_that_is_there_is_never_restored_over() {
 }
 
 #[tokio::test]
-async fn what_is_erased_is_gone_and_stays_gone() {
+async fn an_export_of_a_tenant_that_is_erased_meanwhile_tells_nothing_more() {
     let world = World::start().await;
-    let store = world.enter(&world.a);
-    put(&store.storage(), "bucket", "key", b"value").await.unwrap();
-    store.erase().unwrap();
-    assert!(!world.home(world.a.tenant()).exists());
-    assert!(put(&store.storage(), "bucket", "key", b"value").await.is_err());
+    let storage = world.enter(&world.a).storage();
+    for number in 0..60 {
+        put(&storage, "bucket", &format!("key {number:02}"), &vec![number; 20_000]).await.unwrap();
+    }
+    let (snapshot, maintenance, tenant) = (storage.snapshot().unwrap(), world.stores.maintenance(), world.a.tenant());
+    let runtime = tokio::runtime::Handle::current();
+    let exporting = tokio::task::spawn_blocking(move || {
+        let mut batches = 0;
+        let done = snapshot.export_entries(&mut |_| {
+            batches += 1;
+            runtime.block_on(maintenance.erase(tenant)).unwrap();
+            Ok(())
+        });
+        (batches, done)
+    });
+    let (batches, done) = exporting.await.unwrap();
+    assert_eq!((batches, done.is_err()), (1, true), "what came after the erasure was not handed out");
     world.bystander_is_untouched().await;
 }
