@@ -48,12 +48,19 @@ pub(crate) enum Command {
     Usage(commands::usage::Args),
     /// What the tenant may use
     Limits(commands::limits::Args),
+    /// Read and change what agents stored
+    #[command(subcommand)]
+    Storage(commands::storage::Act),
+    /// How the tenant's cache is doing, and an end to what is in it
+    Cache(commands::cache::Args),
     /// Look after tenants (operators)
     #[command(subcommand)]
     Tenant(commands::tenant::Act),
     /// Look after tenants' keys (operators)
     #[command(subcommand)]
     Key(commands::key::Act),
+    /// What operators did (operators)
+    Audit(commands::audit::Args),
     /// Check a key and keep it in the profile
     Login(commands::login::Args),
     /// Compile a component from standard input: what a host starts for each upload

@@ -1,7 +1,9 @@
 //! The commands: one a file, named after what is typed.
 
 pub(crate) mod agent;
+pub(crate) mod audit;
 pub(crate) mod build;
+pub(crate) mod cache;
 pub(crate) mod check;
 pub(crate) mod config;
 pub(crate) mod demo;
@@ -14,6 +16,7 @@ pub(crate) mod login;
 pub(crate) mod logs;
 pub(crate) mod run;
 pub(crate) mod serve;
+pub(crate) mod storage;
 pub(crate) mod tenant;
 pub(crate) mod usage;
 
@@ -36,8 +39,11 @@ pub(crate) fn run(command: Command, terminal: &Terminal) -> anyhow::Result<()> {
         Command::Config(act) => config::run(&act, terminal),
         Command::Usage(args) => usage::run(&args, terminal),
         Command::Limits(args) => limits::run(&args, terminal),
+        Command::Storage(act) => storage::run(&act, terminal),
+        Command::Cache(args) => cache::run(&args, terminal),
         Command::Tenant(act) => tenant::run(&act, terminal),
         Command::Key(act) => key::run(&act, terminal),
+        Command::Audit(args) => audit::run(&args, terminal),
         Command::Login(args) => login::run(&args, terminal),
         // Handled before there is a terminal to write to; see `lib.rs`.
         Command::CompileWorker => Ok(()),

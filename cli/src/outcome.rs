@@ -71,7 +71,7 @@ impl Outcome {
 }
 
 /// The body in the form that says the most: JSON as it is, text as a string, anything else in base 64.
-fn body_as_json(reply: &Reply) -> (&'static str, Value) {
+pub(crate) fn body_as_json(reply: &Reply) -> (&'static str, Value) {
     let is_json = reply.content_type.split(';').next().is_some_and(|kind| kind.trim_end().ends_with("json"));
     if is_json && let Ok(value) = serde_json::from_slice(&reply.body) {
         return ("body", value);

@@ -112,6 +112,66 @@ pub(crate) struct NewTenant {
     pub(crate) key: String,
 }
 
+/// `GET /v1/storage`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Buckets {
+    pub(crate) buckets: Vec<String>,
+    pub(crate) next: Option<String>,
+}
+
+/// `GET /v1/storage/{bucket}`, a page of it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Entries {
+    /// Each as it came, for `--json`.
+    pub(crate) entries: Vec<Value>,
+    pub(crate) next: Option<String>,
+}
+
+/// A key in storage.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Entry {
+    pub(crate) key: String,
+    pub(crate) version: u64,
+    #[serde(default)]
+    pub(crate) ttl_ms: Option<u64>,
+}
+
+/// `PUT /v1/storage/{bucket}/{key}`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Changed {
+    pub(crate) version: u64,
+}
+
+/// `GET /v1/audit`, a page of it.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Audit {
+    /// Each as it came, for `--json`.
+    pub(crate) records: Vec<Value>,
+    pub(crate) next: Option<u64>,
+}
+
+/// One act of an operator.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct AuditRecord {
+    pub(crate) seq: u64,
+    pub(crate) at_us: u64,
+    pub(crate) key: String,
+    pub(crate) act: String,
+    pub(crate) tenant: Option<String>,
+    pub(crate) detail: Value,
+}
+
+/// `POST /v1/tenants/{tenant}/compact`.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Compacted {
+    pub(crate) bytes_before: u64,
+    pub(crate) bytes_after: u64,
+    pub(crate) pause_us: u64,
+}
+
 /// `POST /v1/tenants/{tenant}/erase`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Erasure {

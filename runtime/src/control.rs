@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use insula_host_api::StorageError;
 use insula_store::{
-    ArchiveError, CatalogError, Holdings, InvalidLimit, KeyInfo, Limits, LimitsPatch, TenantName, TenantRecord,
-    TenantState, UsageRow,
+    ArchiveError, AuditRecord, CatalogError, Compacted, Holdings, InvalidLimit, KeyInfo, Limits, LimitsPatch,
+    TenantName, TenantRecord, TenantState, UsageRow,
 };
-use insula_tenancy::{KeyId, NewKey, OperatorScope, Permissions, TenantId};
+use insula_tenancy::{ActDenied, KeyId, NewKey, OperatorAct, OperatorScope, Permissions, TenantId};
 
 use crate::deploy_error::DeployError;
 use crate::erase::Erasure;
@@ -53,6 +53,9 @@ pub enum ControlError {
     /// The act could not be recorded, so it did not happen. The operator's log has the reason.
     #[error("the act could not be recorded, and did not happen")]
     Unrecorded,
+    /// The storage file was left as it was. The operator's log has the reason.
+    #[error("the storage file was not written anew, and is as it was")]
+    NotCompacted,
     /// The archive is refused, or could not be written.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
@@ -74,6 +77,16 @@ pub enum ControlError {
     /// A fault of the host. The operator's log has the reason.
     #[error("the act did not come to its end")]
     Interrupted,
+}
+
+impl From<ActDenied> for ControlError {
+    fn from(denied: ActDenied) -> Self {
+        match denied {
+            ActDenied::NoSuchTenant => CatalogError::NotFound.into(),
+            ActDenied::WrongRealm => CatalogError::WrongRealm.into(),
+            _ => Self::Unrecorded,
+        }
+    }
 }
 
 /// Longer than the catalog ever takes.
@@ -240,6 +253,34 @@ impl Control {
     /// `NotFound`, also for a key of another tenant.
     pub async fn revoke_key(&self, by: &OperatorScope, tenant: TenantId, key: KeyId) -> Result<(), ControlError> {
         Ok(self.0.catalog.revoke_key(by, tenant, key).await?)
+    }
+
+    /// Writes a tenant's storage file anew, as small as what is in it. Its commits wait meanwhile, five seconds at most.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`; [`ControlError::NotCompacted`], also when it would take longer.
+    pub async fn compact(&self, by: &OperatorScope, tenant: TenantId) -> Result<Compacted, ControlError> {
+        self.0.authenticator.act_as(by, tenant, OperatorAct::Compact).await?;
+        self.0.maintenance.compact(tenant).await.map_err(|error| {
+            tracing::warn!(error = &error as &dyn std::error::Error, %tenant, "a storage file was not written anew");
+            ControlError::NotCompacted
+        })
+    }
+
+    /// Acts of operators, oldest first, after one of them: all, or those on one tenant.
+    ///
+    /// # Errors
+    ///
+    /// When the catalog cannot be read.
+    pub async fn audit(
+        &self,
+        by: &OperatorScope,
+        tenant: Option<TenantId>,
+        after: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<AuditRecord>, ControlError> {
+        Ok(self.0.catalog.audit_of(by, tenant, after, limit).await?)
     }
 
     /// What a tenant has used, by agent, version and day.

@@ -50,8 +50,9 @@ pub use runtime::{OpenError, Opened, Runtime};
 pub use settings::{EngineSettings, HostSettings, Settings, WorkerCommand};
 
 pub use insula_store::{
-    AgentName, AgentRecord, ArchiveError, ArchiveProblem, ArchiveTotals, CatalogError, Digest, Holdings, InvalidLimit,
-    KeyInfo, Limits, LimitsPatch, OpenDataDirError, TenantName, TenantRecord, TenantState, UsageRow, VersionRecord,
+    AgentName, AgentRecord, ArchiveError, ArchiveProblem, ArchiveTotals, AuditRecord, CatalogError, Compacted, Digest,
+    Holdings, InvalidLimit, KeyInfo, Limits, LimitsPatch, OpenDataDirError, TenantName, TenantRecord, TenantState,
+    UsageRow, VersionRecord,
 };
 pub use insula_tenancy as tenancy;
 

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use insula_host_api::{Cache, CacheStatistics, Storage};
+use insula_host_api::{Cache, CacheStatistics, NamespaceName, Storage};
 use insula_store::{
     AgentName, AgentRecord, Catalog, CatalogError, DataDir, Limits, Maintenance, OpenDataDirError, StoreSettings,
     Stores, UsageRow, VersionRecord,
@@ -326,6 +326,21 @@ impl Runtime {
     /// When the catalog cannot be read.
     pub async fn cache(&self, permit: &Permit<'_, Manage>, version: VersionId) -> Result<Arc<dyn Cache>, CatalogError> {
         Ok(self.0.tenants.entry(permit).await?.store.cache().for_version(version))
+    }
+
+    /// Empties a namespace of the tenant's cache: none of its entries is found by a call that begins after it returns.
+    ///
+    /// # Errors
+    ///
+    /// When the catalog cannot be read.
+    pub async fn clear_cache(
+        &self,
+        permit: &Permit<'_, Manage>,
+        namespace: &NamespaceName,
+    ) -> Result<(), CatalogError> {
+        // A namespace is that of all versions: which one asks does not matter.
+        self.cache(permit, VersionId::generate()).await?.clear(namespace);
+        Ok(())
     }
 
     /// How the tenant's cache is doing.

@@ -28,6 +28,8 @@ pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("insula-reques
 pub(crate) const VERSION: HeaderName = HeaderName::from_static("insula-version");
 /// What the call used.
 pub(crate) const BILL: HeaderName = HeaderName::from_static("insula-bill");
+/// What is left of an entry's life, in milliseconds.
+pub(crate) const TTL_MS: HeaderName = HeaderName::from_static("insula-ttl-ms");
 /// The start of the names of headers that carry an agent's metadata.
 pub(crate) const META_PREFIX: &str = "insula-meta-";
 

@@ -128,6 +128,9 @@ impl From<ControlError> for Problem {
                 let places = serde_json::to_value(&erasure.places).unwrap_or_default();
                 Self::new(StatusCode::INTERNAL_SERVER_ERROR, "not-erased", detail).with("places", places)
             }
+            ControlError::NotCompacted => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "not-compacted", detail).retry_after(PAUSE)
+            }
             ControlError::Archive(error) => error.into(),
             ControlError::ArchiveTooLarge { limit } => {
                 Self::new(StatusCode::PAYLOAD_TOO_LARGE, "archive-too-large", detail).with("limit", limit)

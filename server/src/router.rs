@@ -14,8 +14,8 @@ use crate::headers::StampLayer;
 use crate::problem::Problem;
 use crate::settings::ServerSettings;
 use crate::{
-    agents, archives, cache, config, erase, health, invoke, keys, limits, logs, metrics, openapi, storage, tenants,
-    usage, versions,
+    agents, archives, audit, cache, compact, config, erase, health, invoke, keys, limits, logs, metrics, openapi,
+    storage, tenants, usage, versions,
 };
 
 /// What a tenant's key opens.
@@ -28,9 +28,11 @@ fn tenant_routes() -> OpenApiRouter<App> {
         .routes(routes!(versions::activate))
         .routes(routes!(versions::rollback))
         .routes(routes!(config::show, config::set))
+        .routes(routes!(storage::buckets))
         .routes(routes!(storage::list))
         .routes(routes!(storage::read, storage::write, storage::delete))
         .routes(routes!(cache::show))
+        .routes(routes!(cache::clear))
         .routes(routes!(logs::read))
         .routes(routes!(usage::show))
         .routes(routes!(limits::show))
@@ -44,9 +46,11 @@ fn operator_routes() -> OpenApiRouter<App> {
         .routes(routes!(tenants::suspend))
         .routes(routes!(tenants::resume))
         .routes(routes!(tenants::usage))
+        .routes(routes!(compact::compact))
         .routes(routes!(erase::erase))
         .routes(routes!(archives::export))
         .routes(routes!(archives::import))
+        .routes(routes!(audit::read))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))
         .routes(routes!(metrics::show))

@@ -1,9 +1,11 @@
-//! `/v1/storage/{bucket}` and `/v1/storage/{bucket}/{key}`: the tenant's own data, for people and scripts.
+//! `/v1/storage`, `/v1/storage/{bucket}` and `/v1/storage/{bucket}/{key}`: the tenant's own data, for people and scripts.
 //!
 //! A key is percent-decoded and may hold slashes. Its version is its `ETag`; `If-Match` and `If-None-Match` make a
-//! change conditional. What a change answered is on disk (R2).
+//! change conditional; `Insula-Ttl-Ms` is its life. What a change answered is on disk (R2).
 
+mod buckets;
 mod condition;
+mod life;
 
 use std::sync::Arc;
 
@@ -15,7 +17,7 @@ use http::header::{CONTENT_TYPE, ETAG, X_CONTENT_TYPE_OPTIONS};
 use http::request::Parts;
 use http::{HeaderValue, StatusCode};
 use insula_runtime::storage::{
-    Answer, BucketName, Change, Expectation, Place, Precondition, Selection, Storage, StorageError, Write,
+    Answer, BucketName, Change, Entry, Expectation, Place, Precondition, Selection, Storage, StorageError, Write,
 };
 use insula_tenancy::Manage;
 use serde::{Deserialize, Serialize};
@@ -25,9 +27,12 @@ use crate::answer;
 use crate::app::App;
 use crate::auth::Caller;
 use crate::body::{BodyError, BodyReader};
+use crate::headers::TTL_MS;
 use crate::input::{Params, segments};
 use crate::problem::Problem;
 use crate::turns::Turn;
+
+pub(crate) use buckets::{__path_buckets, buckets};
 
 /// Entries of a page, unless told otherwise.
 const PAGE: u32 = 100;
@@ -46,8 +51,15 @@ pub(crate) struct ListParams {
     /// Only keys that start with this.
     #[serde(default)]
     prefix: String,
-    /// Only keys after this one: `next` of the page before.
+    /// Only this key and those behind it.
+    start: Option<String>,
+    /// Only keys before this one.
+    end: Option<String>,
+    /// Only keys after this one, or before it in reverse: `next` of the page before.
     after: Option<String>,
+    /// Descending order.
+    #[serde(default)]
+    reverse: bool,
     /// At most so many, 1 to 1,000.
     #[serde(default = "page")]
     #[param(default = 100)]
@@ -61,12 +73,16 @@ fn page() -> u32 {
 /// A key and its version.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Entry)]
+#[serde(rename_all = "kebab-case")]
 pub(crate) struct EntryView {
     key: String,
     version: u64,
+    /// What is left of its life, in milliseconds, where it has an end.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    ttl_ms: Option<u64>,
 }
 
-/// A page of keys, in their byte order.
+/// A page of keys, in their byte order or against it.
 #[derive(Serialize, ToSchema)]
 #[schema(as = Entries)]
 pub(crate) struct EntriesView {
@@ -114,12 +130,13 @@ pub(crate) async fn list(
     if !(1..=1_000).contains(&params.limit) {
         return Err(StorageError::InvalidLimit(params.limit).into());
     }
-    let ListParams { prefix, after, limit } = params;
-    let selection = Selection { after, ..Selection::of_prefix(prefix, limit) };
+    let ListParams { prefix, start, end, after, reverse, limit } = params;
+    let selection = Selection { prefix, start, end, after, reverse, values: false, limit };
     let turn = app.turns.take(scope.tenant()).await?;
     let storage = app.runtime.storage(&permit).await?;
     let (page, _turn) = reading(storage, turn, move |storage| storage.list(&bucket, selection)).await?;
-    let entries = page.entries.into_iter().map(|entry| EntryView { key: entry.key, version: entry.version });
+    let view = |entry: Entry| EntryView { key: entry.key, version: entry.version, ttl_ms: entry.ttl_ms };
+    let entries = page.entries.into_iter().map(view);
     answer::json(&app, &scope, &EntriesView { entries: entries.collect(), next: page.next })
 }
 
@@ -127,7 +144,10 @@ pub(crate) async fn list(
 #[utoipa::path(get, path = "/v1/storage/{bucket}/{*key}", tag = "data", operation_id = "read_entry",
     params(("bucket" = String, Path, description = "The bucket's name"), ("key" = String, Path, description = "The key")),
     responses((status = 200, description = "The value", body = inline(Vec<u8>), content_type = "application/octet-stream",
-        headers(("ETag" = String, description = "The key's version, in quotes")))))]
+        headers(
+            ("ETag" = String, description = "The key's version, in quotes"),
+            ("Insula-Ttl-Ms" = u64, description = "What is left of its life, in milliseconds, where it has an end"),
+        ))))]
 pub(crate) async fn read(
     State(app): State<App>,
     Caller(scope): Caller,
@@ -145,19 +165,23 @@ pub(crate) async fn read(
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/octet-stream"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(ETAG, condition::etag(entry.version)?);
+    if let Some(ttl) = entry.ttl_ms {
+        headers.insert(TTL_MS, HeaderValue::from(ttl));
+    }
     Ok(response)
 }
 
 /// Writes a value. Needs `manage`.
 ///
 /// `If-Match: "VERSION"` writes only over that version, `If-Match: *` only over some version, and `If-None-Match: *` only
-/// where there is none.
+/// where there is none. With `Insula-Ttl-Ms` it is gone after so long, and without it stays.
 #[utoipa::path(put, path = "/v1/storage/{bucket}/{*key}", tag = "data", operation_id = "write_entry",
     params(
         ("bucket" = String, Path, description = "The bucket's name"),
         ("key" = String, Path, description = "The key"),
         ("If-Match" = Option<String>, Header, description = "`\"VERSION\"` or `*`"),
         ("If-None-Match" = Option<String>, Header, description = "`*`"),
+        ("Insula-Ttl-Ms" = Option<u64>, Header, description = "Its life, in milliseconds"),
     ),
     request_body(content = inline(Vec<u8>), content_type = "application/octet-stream", description = "The value"),
     responses(
@@ -172,7 +196,7 @@ pub(crate) async fn write(
 ) -> Result<Response, Problem> {
     let permit = scope.permit::<Manage>()?;
     let (parts, body) = request.into_parts();
-    let expect = condition::of(&parts.headers)?;
+    let (expect, ttl_ms) = (condition::of(&parts.headers)?, life::of(&parts.headers)?);
     let limit = app.runtime.limits(&scope).await?.value_bytes.get();
     let mut hold = app.ledger.open(Some(scope.tenant()));
     let reader = BodyReader::new(body, limit, app.body).map_err(refused)?;
@@ -186,7 +210,7 @@ pub(crate) async fn write(
             exists(Arc::clone(&storage), turn, &at).await?
         }
     };
-    let version = change(&*storage, at, expect, Change::put(value)).await?;
+    let version = change(&*storage, at, expect, Change::Put { value: value.into(), ttl_ms }).await?;
     let status = if existed { StatusCode::OK } else { StatusCode::CREATED };
     Ok((status, [(ETAG, condition::etag(version)?)], Json(Changed { version })).into_response())
 }

@@ -21,6 +21,8 @@ pub type RecordedAct<'a> = Pin<Box<dyn Future<Output = Result<bool, LookupFailed
 pub enum OperatorAct {
     /// Read all of it, for an archive.
     Export,
+    /// Have its storage file written anew, which reads and changes nothing of it.
+    Compact,
 }
 
 impl OperatorAct {
@@ -29,12 +31,14 @@ impl OperatorAct {
     pub fn name(self) -> &'static str {
         match self {
             Self::Export => "tenant.export",
+            Self::Compact => "tenant.compact",
         }
     }
 
     fn permissions(self) -> Permissions {
         match self {
             Self::Export => Permissions::of(&[Permission::Export]),
+            Self::Compact => Permissions::of(&[]),
         }
     }
 }

@@ -212,6 +212,8 @@ fn an_operators_act_is_recorded_and_may_do_the_least_that_it_takes() {
     assert_eq!(scope.permit::<Invoke>().unwrap_err().missing(), Permission::Invoke);
     assert_eq!(scope.permit::<Deploy>().unwrap_err().missing(), Permission::Deploy);
     assert_eq!(scope.permit::<Manage>().unwrap_err().missing(), Permission::Manage);
+    let scope = now(world.authenticator.act_as(&operator, tenant, OperatorAct::Compact)).unwrap().unwrap();
+    assert_eq!(scope.permit::<Export>().unwrap_err().missing(), Permission::Export);
 }
 
 #[test]

@@ -2,6 +2,7 @@
 //! exit codes that mean what they say.
 
 mod archives;
+mod estate;
 mod local;
 mod remote;
 

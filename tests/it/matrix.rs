@@ -66,6 +66,7 @@ impl Matrix {
         let path = path
             .replace("{agent}", "victim")
             .replace("{bucket}", "b")
+            .replace("{namespace}", "n")
             .replace("{tenant}", &self.aim(path))
             .replace("{*key}", "k");
         let path = if path.contains("/keys/") { path.replace("{key}", &key) } else { path.replace("{key}", "k") };
@@ -132,7 +133,7 @@ fn routes(host: &Host) -> Vec<(String, String)> {
 }
 
 fn is_operators(path: &str) -> bool {
-    path.starts_with("/v1/tenants") || !path.starts_with("/v1/")
+    path.starts_with("/v1/tenants") || path == "/v1/audit" || !path.starts_with("/v1/")
 }
 
 #[test]

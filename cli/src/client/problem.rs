@@ -103,6 +103,7 @@ fn advice(problem: &Problem) -> Option<String> {
         }
         "tenant-mismatch" => "use the key of the tenant that you mean",
         "tenant-suspended" => "ask the operator of the host to resume the tenant",
+        "still-running" | "not-erased" => "run the same command again: it goes on where it ended",
         "not-found" => "see what there is with `insula agent list`, or `insula tenant list` for operators",
         code if LIMITS.contains(&code) && problem.is_local() => {
             "try it with another limit, such as --limit fuel=5_000_000_000"

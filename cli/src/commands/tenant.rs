@@ -30,6 +30,8 @@ pub(crate) enum Act {
     Suspend(One),
     /// End a suspension
     Resume(One),
+    /// Write a tenant's storage file anew, as small as what is in it
+    Compact(One),
     /// Remove all that a tenant has, and say what was found
     Erase(erase::Args),
     /// Write all that a tenant keeps to a file
@@ -89,6 +91,7 @@ pub(crate) fn run(act: &Act, terminal: &Terminal) -> anyhow::Result<()> {
         Act::Set(args) => set(args, terminal).context("the tenant was not changed"),
         Act::Suspend(one) => switch(one, "suspend", terminal).context("the tenant was not suspended"),
         Act::Resume(one) => switch(one, "resume", terminal).context("the tenant was not resumed"),
+        Act::Compact(one) => compact(one, terminal).context("the storage was not written anew"),
         Act::Erase(args) => erase::run(args, terminal).context("the tenant was not erased"),
         Act::Export(args) => archive::export(args, terminal).context("the tenant was not exported"),
         Act::Import(args) => archive::import(args, terminal).context("the tenant was not imported"),
@@ -180,6 +183,19 @@ fn show(one: &One, terminal: &Terminal) -> anyhow::Result<()> {
 
 fn switch(one: &One, act: &str, terminal: &Terminal) -> anyhow::Result<()> {
     page(&one.ask(Method::POST, &[act], None)?, false, terminal)
+}
+
+fn compact(one: &One, terminal: &Terminal) -> anyhow::Result<()> {
+    let answer = one.ask(Method::POST, &["compact"], None)?;
+    if terminal.is_json() {
+        terminal.json(&answer);
+        return Ok(());
+    }
+    let done: wire::Compacted = client::read(&answer)?;
+    let (before, after) = (terminal::bytes(done.bytes_before), terminal::bytes(done.bytes_after));
+    let pause = dim(format!("commits waited {}", terminal::duration_us(done.pause_us)));
+    terminal.say(format_args!("{before} became {after} {pause}"));
+    Ok(())
 }
 
 fn page(answer: &Value, with_limits: bool, terminal: &Terminal) -> anyhow::Result<()> {

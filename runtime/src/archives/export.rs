@@ -8,10 +8,10 @@ use std::io::Write;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use insula_store::{
-    AgentName, ArchiveHeader, ArchiveTotals, ArchiveWriter, ArchivedAgent, ArchivedVersion, CatalogError, Digest,
-    StorageSnapshot, TenantRecord,
+    AgentName, ArchiveHeader, ArchiveTotals, ArchiveWriter, ArchivedAgent, ArchivedVersion, Digest, StorageSnapshot,
+    TenantRecord,
 };
-use insula_tenancy::{ActDenied, Export, OperatorAct, OperatorScope, Permit, TenantId, TenantScope};
+use insula_tenancy::{Export, OperatorAct, OperatorScope, Permit, TenantId, TenantScope};
 
 use super::blocking;
 use crate::control::{Control, ControlError};
@@ -32,17 +32,9 @@ impl Control {
         tenant: TenantId,
         sink: W,
     ) -> Result<(W, ArchiveTotals), ControlError> {
-        let scope = self.0.authenticator.act_as(by, tenant, OperatorAct::Export).await.map_err(denied)?;
+        let scope = self.0.authenticator.act_as(by, tenant, OperatorAct::Export).await?;
         let permit = scope.permit::<Export>().map_err(|_| ControlError::Unrecorded)?;
         self.0.export(&permit, sink).await
-    }
-}
-
-fn denied(denied: ActDenied) -> ControlError {
-    match denied {
-        ActDenied::NoSuchTenant => CatalogError::NotFound.into(),
-        ActDenied::WrongRealm => CatalogError::WrongRealm.into(),
-        _ => ControlError::Unrecorded,
     }
 }
 

@@ -9,6 +9,7 @@ use super::openapi;
 /// The routes of the contract, one a line. Routes come and go here and in the router together.
 const ROUTES: &[&str] = &[
     "DELETE /v1/agents/{agent}",
+    "DELETE /v1/cache/{namespace}",
     "DELETE /v1/storage/{bucket}/{key}",
     "DELETE /v1/tenants/{tenant}",
     "DELETE /v1/tenants/{tenant}/keys/{key}",
@@ -20,9 +21,11 @@ const ROUTES: &[&str] = &[
     "GET /v1/agents/{agent}",
     "GET /v1/agents/{agent}/config",
     "GET /v1/agents/{agent}/versions",
+    "GET /v1/audit",
     "GET /v1/cache",
     "GET /v1/limits",
     "GET /v1/logs",
+    "GET /v1/storage",
     "GET /v1/storage/{bucket}",
     "GET /v1/storage/{bucket}/{key}",
     "GET /v1/tenants",
@@ -37,6 +40,7 @@ const ROUTES: &[&str] = &[
     "POST /v1/agents/{agent}/rollback",
     "POST /v1/tenants",
     "POST /v1/tenants/import",
+    "POST /v1/tenants/{tenant}/compact",
     "POST /v1/tenants/{tenant}/erase",
     "POST /v1/tenants/{tenant}/keys",
     "POST /v1/tenants/{tenant}/resume",

@@ -42,9 +42,12 @@ fn what_is_busy_says_when_to_try_again() {
 }
 
 #[test]
-fn an_erasure_that_did_not_end_says_that_it_can_be_asked_for_again() {
-    let cases: [(ControlError, (u16, &str)); 2] =
-        [(ControlError::StillRunning, (503, "still-running")), (ControlError::NotErased, (503, "not-erased"))];
+fn what_did_not_come_to_its_end_says_that_it_can_be_asked_for_again() {
+    let cases: [(ControlError, (u16, &str)); 3] = [
+        (ControlError::StillRunning, (503, "still-running")),
+        (ControlError::NotErased, (503, "not-erased")),
+        (ControlError::NotCompacted, (503, "not-compacted")),
+    ];
     for (error, expected) in cases {
         let problem = Problem::from(error);
         assert_eq!(shape(&problem), expected);

@@ -1,6 +1,8 @@
 //! The routes over a runtime on a directory of its own: two tenants and a bystander. Nothing is compiled or called here;
 //! that is for the suites in `tests/`.
 
+mod estate;
+
 use std::ffi::OsString;
 use std::num::NonZeroUsize;
 
@@ -111,11 +113,13 @@ const TENANT_ROUTES: &[(&str, &str, &str)] = &[
     ("POST", "/v1/agents/a/rollback", ""),
     ("GET", "/v1/agents/a/config", ""),
     ("PUT", "/v1/agents/a/config", "{}"),
+    ("GET", "/v1/storage", ""),
     ("GET", "/v1/storage/b", ""),
     ("GET", "/v1/storage/b/k", ""),
     ("PUT", "/v1/storage/b/k", "v"),
     ("DELETE", "/v1/storage/b/k", ""),
     ("GET", "/v1/cache", ""),
+    ("DELETE", "/v1/cache/n", ""),
     ("GET", "/v1/logs", ""),
     ("GET", "/v1/usage", ""),
     ("GET", "/v1/limits", ""),
@@ -131,6 +135,8 @@ const OPERATOR_ROUTES: &[(&str, &str, &str)] = &[
     ("POST", "/v1/tenants/ten_01jd3kf0x2c9b8m7n6p5q4r3s2/suspend", ""),
     ("POST", "/v1/tenants/ten_01jd3kf0x2c9b8m7n6p5q4r3s2/resume", ""),
     ("POST", "/v1/tenants/ten_01jd3kf0x2c9b8m7n6p5q4r3s2/erase", ""),
+    ("POST", "/v1/tenants/ten_01jd3kf0x2c9b8m7n6p5q4r3s2/compact", ""),
+    ("GET", "/v1/audit", ""),
     ("GET", "/v1/tenants/ten_01jd3kf0x2c9b8m7n6p5q4r3s2/export", ""),
     ("POST", "/v1/tenants/import?name=x", ""),
     ("GET", "/v1/tenants/ten_01jd3kf0x2c9b8m7n6p5q4r3s2/usage", ""),

@@ -41,10 +41,26 @@ impl Catalog {
         after: Option<u64>,
         limit: u32,
     ) -> Result<Vec<AuditRecord>, CatalogError> {
+        self.audit_of(by, None, after, limit).await
+    }
+
+    /// The same, of acts on one tenant: also on one that is gone.
+    ///
+    /// # Errors
+    ///
+    /// [`CatalogError::WrongRealm`], [`CatalogError::Failed`].
+    pub async fn audit_of(
+        &self,
+        by: &OperatorScope,
+        tenant: Option<TenantId>,
+        after: Option<u64>,
+        limit: u32,
+    ) -> Result<Vec<AuditRecord>, CatalogError> {
         self.operator(by)?;
         let found = sqlx::query(sql::SELECT_AUDIT)
             .bind(rows::to_i64(after.unwrap_or(0)))
             .bind(limit.clamp(1, PAGE_LIMIT))
+            .bind(tenant.map(|tenant| tenant.to_string()))
             .fetch_all(&self.inner.readers)
             .await
             .map_err(CatalogError::during("read the audit log"))?;

@@ -113,5 +113,5 @@ pub(super) const COUNT_AUDIT: &str = "SELECT COUNT(*) FROM audit WHERE tenant_id
 
 pub(super) const INSERT_AUDIT: &str =
     "INSERT INTO audit (at_us, key_id, act, tenant_id, detail) VALUES (?1, ?2, ?3, ?4, ?5)";
-pub(super) const SELECT_AUDIT: &str =
-    "SELECT seq, at_us, key_id, act, tenant_id, detail FROM audit WHERE seq > ?1 ORDER BY seq LIMIT ?2";
+pub(super) const SELECT_AUDIT: &str = "SELECT seq, at_us, key_id, act, tenant_id, detail FROM audit WHERE seq > ?1 AND (?3 IS NULL OR tenant_id = ?3) \
+     ORDER BY seq LIMIT ?2";

@@ -133,6 +133,10 @@ async fn every_act_of_an_operator_leaves_a_record_and_no_secret() {
     let text = serde_json::to_string(&acts).unwrap();
     assert!(!text.contains(&first.reveal()) && !text.contains(&second.reveal()));
     assert_eq!(catalog.audit(by, Some(before), 2).await.unwrap().len(), 2);
+    let of = async |tenant| catalog.audit_of(by, Some(tenant), None, 1_000).await.unwrap();
+    assert_eq!(of(tenant.id).await, acts, "also of a tenant that is gone");
+    let neighbours = of(world.b.tenant()).await;
+    assert!(!neighbours.is_empty() && neighbours.iter().all(|act| act.tenant == Some(world.b.tenant())));
 }
 
 #[tokio::test]
