@@ -63,8 +63,8 @@ impl Agenda {
     }
 
     #[cfg(test)]
-    pub(crate) fn days(&self) -> usize {
-        self.0.len()
+    pub(crate) fn days(&self) -> impl Iterator<Item = &List> {
+        self.0.values()
     }
 }
 

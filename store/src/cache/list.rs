@@ -85,6 +85,21 @@ impl List {
 }
 
 #[cfg(test)]
+impl List {
+    /// Its entries, from the back, as the links have them in both directions.
+    pub(crate) fn places(&self, nodes: &mut Nodes) -> Vec<Place> {
+        let (mut found, mut behind, mut place) = (Vec::new(), NONE, self.back);
+        while let Some(neighbours) = nodes.link(place, self.link).copied() {
+            assert_eq!(neighbours.towards_back, behind);
+            found.push(place);
+            (behind, place) = (place, neighbours.towards_front);
+        }
+        assert_eq!((place, behind, found.len()), (NONE, self.front, self.count()));
+        found
+    }
+}
+
+#[cfg(test)]
 mod tests {
     use super::super::name::Name;
     use super::super::nodes::{NewEntry, Node, Queue};

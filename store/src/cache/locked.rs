@@ -329,7 +329,9 @@ impl Locked {
         state.shard.is_none() && state.flights.counts() == (0, 0)
     }
 
-    pub(crate) fn with_shard<T>(&self, look: impl FnOnce(&Shard) -> T) -> T {
-        look(self.state.lock().shard.as_ref().unwrap())
+    /// Looks into the shard; the answer for one that is not there is that of an empty one.
+    pub(crate) fn with_shard<T>(&self, look: impl FnOnce(&mut Shard) -> T) -> T {
+        let mut empty = Shard::new(Arc::clone(&self.ceiling));
+        look(self.state.lock().shard.as_deref_mut().unwrap_or(&mut empty))
     }
 }

@@ -153,6 +153,11 @@ impl Namespaces {
 
 #[cfg(test)]
 impl Namespaces {
+    /// The groups of all lives, and what was cleared.
+    pub(crate) fn lists(&self) -> impl Iterator<Item = &List> {
+        self.lives.iter().map(|life| &life.group).chain([&self.cleared])
+    }
+
     pub(crate) fn allocation_size(&self) -> usize {
         self.lives.allocation_size()
     }

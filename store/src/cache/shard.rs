@@ -31,7 +31,7 @@ const READS_LIMIT: u8 = 3;
 #[derive(Debug)]
 pub(crate) struct Shard {
     ceiling: Arc<Ceiling>,
-    index: HashTable<Place>,
+    pub(super) index: HashTable<Place>,
     pub(super) nodes: Nodes,
     pub(super) small: List,
     pub(super) main: List,
@@ -255,28 +255,5 @@ impl Shard {
 impl Drop for Shard {
     fn drop(&mut self) {
         self.ceiling.give_back(self.bytes);
-    }
-}
-
-#[cfg(test)]
-impl Shard {
-    pub(crate) fn ghosts(&self) -> usize {
-        self.ghost.count()
-    }
-
-    pub(crate) fn days(&self) -> usize {
-        self.fresh.days() + self.faded.days()
-    }
-
-    /// What all of it takes of the host's memory, the allocator's own included, as far as that can be reckoned.
-    pub(crate) fn reckoned_bytes(&self) -> usize {
-        /// The head of a shared allocation, and what the allocator adds to any.
-        const HEAD: usize = 16 + 16;
-        const DAY: usize = 64;
-        let names = usize::try_from(self.bytes).unwrap() - self.index.len() * usize::try_from(OVERHEAD).unwrap();
-        let records = names + self.index.len() * (HEAD + 1);
-        let tables = self.nodes.capacity() * size_of::<Node>() + self.index.allocation_size();
-        let beside = self.namespaces.allocation_size() + self.ghost.allocation_size() + self.days() * DAY;
-        size_of::<Self>() + records + tables + beside
     }
 }

@@ -2,6 +2,7 @@
 
 mod closing;
 mod freshness;
+mod inside;
 mod leases;
 mod model;
 
@@ -9,7 +10,7 @@ use std::num::NonZeroU64;
 
 use insula_host_api::{CacheError, FoundOrLease, Lease, Life, Patience};
 
-use super::shard::{OVERHEAD, Shard};
+use super::shard::OVERHEAD;
 use super::*;
 use crate::testing::{HOUR_MS, ManualClock, World, key, life, namespace, settings};
 
@@ -204,7 +205,7 @@ fn what_is_read_again_outlives_a_scan() {
     let kept = (0..20).filter(|number| get(&cache, "hot", &number.to_string()).is_some()).count();
     assert_eq!(kept, 20);
     tenant.inner.locked.with_shard(|shard| {
-        let (ghosts, entries) = (shard.ghosts(), shard.entries());
+        let (ghosts, entries) = (shard.ghost.count(), shard.entries());
         assert!(ghosts <= entries + 1, "the ghost queue is bounded by the entries: {ghosts} and {entries}");
     });
 }
@@ -247,7 +248,7 @@ fn a_thousand_times_of_day_make_few_days() {
         clock.advance(7);
         cache.put(&namespace("n"), &key(&number.to_string()), Vec::new(), life(HOUR_MS + number)).unwrap();
     }
-    let days = tenant.inner.locked.with_shard(|shard| shard.days());
+    let days = tenant.inner.locked.with_shard(|shard| inside::days(shard));
     assert!(days <= 64, "{days}");
 }
 
@@ -268,10 +269,10 @@ fn what_is_counted_is_no_less_than_what_is_taken() {
         for number in 0..3_000 {
             shapes[shape](&alone, number);
             if number % 100 == 99 {
-                let taken = alone.tenant.inner.locked.with_shard(Shard::reckoned_bytes);
+                let taken = alone.tenant.inner.locked.with_shard(|shard| inside::reckon(shard));
                 let counted = alone.tenant.holdings().1;
                 // A shard itself takes a few hundred bytes, however little is in it.
-                assert!(taken as u64 <= counted + 1_024, "{taken} of {counted}: shape {shape}, as number {after}");
+                assert!(taken <= counted + 1_024, "{taken} of {counted}: shape {shape}, as number {after}");
             }
         }
     }

@@ -357,6 +357,7 @@ impl Tenant {
 
     /// What holds after every step. Answers the bytes that are held.
     fn check(&self) -> u64 {
+        self.alone.tenant.inner.locked.with_shard(inside::check);
         let (statistics, (entries, held)) = (self.alone.cache.statistics(), self.alone.tenant.holdings());
         assert!(held <= statistics.limit_bytes, "{held} of {statistics:?}");
         assert!(statistics.bytes <= held && statistics.bytes >= entries * OVERHEAD);
