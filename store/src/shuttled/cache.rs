@@ -33,6 +33,8 @@ mod tally;
 #[path = "../cache/wait.rs"]
 mod wait;
 
+use std::pin::Pin;
+use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use ceiling::Ceiling;
@@ -94,9 +96,7 @@ fn look_briefly(locked: &Arc<Locked>) {
     let patience = Patience::For(Duration::MAX);
     let found = locked.look_up(&locked.name("n", "k"), ONE, patience, NOW_MS);
     if let Ok(LookedUp::Wait(mut wait, _)) = found {
-        let look = |context: &mut std::task::Context<'_>| {
-            std::task::Poll::Ready(std::pin::Pin::new(&mut wait).poll(context).is_ready())
-        };
+        let look = |context: &mut Context<'_>| Poll::Ready(Pin::new(&mut wait).poll(context).is_ready());
         if !block_on(std::future::poll_fn(look)) {
             drop(wait.give_up());
         }
@@ -198,6 +198,47 @@ fn a_caller_that_goes_away_swallows_no_lease_and_no_seat() {
         run(&locked, [give_up, look_briefly, give_up, look_briefly]);
         nothing_is_under_way(&locked);
         assert!(locked.is_idle());
+    });
+}
+
+/// A waker that looks into the shard when it is woken and when it goes: under the lock, that would be a deadlock.
+struct Nosy(Arc<Locked>);
+
+impl Wake for Nosy {
+    fn wake(self: Arc<Self>) {}
+}
+
+impl Drop for Nosy {
+    fn drop(&mut self) {
+        get(&self.0);
+    }
+}
+
+#[test]
+fn wakers_are_woken_and_dropped_with_the_lock_let_go() {
+    check(|| {
+        let locked = shard();
+        let wait = || match locked.look_up(&locked.name("n", "k"), ONE, Patience::For(Duration::MAX), NOW_MS) {
+            Ok(LookedUp::Wait(mut wait, _)) => {
+                // The second look replaces the waker of the first.
+                for _ in 0..2 {
+                    let waker = Waker::from(Arc::new(Nosy(Arc::clone(&locked))));
+                    assert!(Pin::new(&mut wait).poll(&mut Context::from_waker(&waker)).is_pending());
+                }
+                wait
+            }
+            other => panic!("{other:?}"),
+        };
+        let Came::Lease(token) = look_up(&locked, ONE) else { panic!("no lease") };
+        let (leaves, heir, given, released) = (wait(), wait(), wait(), wait());
+        drop(leaves);
+        drop(token);
+        locked.delete(&locked.name("n", "k"), NOW_MS);
+        drop(heir);
+        locked.put(&locked.name("n", "k"), ONE, value(1), NOW_MS);
+        run(&locked, [|locked| locked.close(), look_briefly]);
+        drop((given, released));
+        nothing_is_under_way(&locked);
     });
 }
 

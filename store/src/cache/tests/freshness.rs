@@ -90,6 +90,19 @@ fn what_is_past_its_freshness_gives_way_before_anything_fresh() {
 }
 
 #[test]
+fn what_is_over_is_counted_as_expired_however_it_goes() {
+    let Alone { cache, clock, .. } = Alone::new(10 * (OVERHEAD + 3), 1 << 20);
+    let put = |number: u64, life| cache.put(&namespace("n"), &key(&format!("{number}")), Vec::new(), life).unwrap();
+    (10..20).for_each(|number| put(number, life(100)));
+    clock.advance(100);
+    put(10, life(100));
+    cache.delete(&namespace("n"), &key("11"));
+    (20..23).for_each(|number| put(number, life(HOUR_MS)));
+    let statistics = cache.statistics();
+    assert_eq!((statistics.expired, statistics.removed, statistics.evicted, statistics.entries), (4, 0, 0, 10));
+}
+
+#[test]
 fn a_sweep_takes_what_is_over_and_leaves_what_is_stale() {
     let Alone { tenant, cache, clock, ceiling, .. } = Alone::new(1 << 20, 1 << 20);
     for number in 0..600 {

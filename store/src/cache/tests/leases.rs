@@ -8,6 +8,8 @@ use tokio::task::{JoinHandle, yield_now};
 use tokio::time::Instant;
 
 use super::super::flights::FLIGHTS_LIMIT;
+use super::super::locked::LookedUp;
+use super::super::wait::{NewValue, Waited};
 use super::*;
 
 const MINUTE: Duration = Duration::from_mins(1);
@@ -111,6 +113,25 @@ async fn a_value_that_comes_in_the_moment_of_the_deadline_is_not_lost() {
     held.fill(b"v".to_vec(), life(HOUR_MS)).unwrap();
     let Poll::Ready(Ok(FoundOrLease::Hit(value))) = waiting.as_mut().poll(&mut context) else { panic!("no value") };
     assert_eq!(value, b"v");
+}
+
+#[test]
+fn a_wait_that_is_given_up_answers_with_what_it_had_come_to() {
+    let alone = large();
+    let locked = &alone.tenant.inner.locked;
+    let wait = || match locked.look_up(&locked.name("n", "k"), [0; 16], Patience::For(MINUTE), 0) {
+        Ok(LookedUp::Wait(wait, MINUTE)) => wait,
+        other => panic!("{other:?}"),
+    };
+    let held = take_lease(&alone.cache);
+    let (none, heir, value) = (wait(), wait(), wait());
+    assert!(none.give_up().is_none());
+    drop(held);
+    let Some(Waited::Lease(token)) = heir.give_up() else { panic!("no lease") };
+    let made = NewValue { value: b"v".to_vec(), ttl_ms: HOUR_MS, stale_ms: 0, this_version_only: false };
+    assert!(token.fill(made, 0));
+    assert!(matches!(value.give_up(), Some(Waited::Value(record)) if record.value() == b"v"));
+    assert_eq!(alone.flights(), (0, 0));
 }
 
 #[tokio::test(start_paused = true)]
