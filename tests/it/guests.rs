@@ -44,6 +44,19 @@ fn triage_caches_its_rules_and_each_tenant_compiles_its_own() {
 }
 
 #[test]
+fn triage_finds_its_rules_in_the_cache_under_the_version_that_compiled_them() {
+    let (one, other) = pair();
+    assert_eq!(triage(&one, "one")["rules"], "compiled");
+    one.deploy("triage", &agents::another_version(agents::triage(), "second"));
+    assert_eq!(triage(&one, "one")["rules"], "compiled", "another version's form of the rules was taken");
+    assert_eq!(triage(&one, "one")["rules"], "cached");
+    assert_eq!(one.send("POST", "/v1/agents/triage/rollback", &[], None).status, 200);
+    assert_eq!(triage(&one, "one")["rules"], "compiled", "the form of a newer version was taken");
+    assert_eq!(triage(&one, "one")["rules"], "cached");
+    assert_eq!(triage(&other, "one")["rules"], "compiled");
+}
+
+#[test]
 fn triage_knows_a_customer_from_before_and_only_its_own_tenants() {
     let (one, other) = pair();
     for name in ["sync-again", "sync-again-2", "sync-again-3"] {

@@ -44,6 +44,13 @@ agents! {
     ledger = "sample-agents/ledger";
 }
 
+/// The same component as another version: with a custom section behind it, which means nothing to anyone.
+pub(crate) fn another_version(component: &[u8], name: &str) -> Vec<u8> {
+    let length = u8::try_from(name.len()).unwrap();
+    assert!(length < 127, "the lengths are written as one byte each");
+    [component, &[0, length + 1, length], name.as_bytes()].concat()
+}
+
 /// An agent written in WebAssembly text, in `tests/agents`.
 pub(crate) fn text(name: &str) -> Vec<u8> {
     let path = folder("tests/agents").join(name).with_extension("wat");
