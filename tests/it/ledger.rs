@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Mutex;
 
+use insula_runtime::HostSettings;
 use serde_json::{Value, json};
 
 use crate::harness::{Bystander, Desk, Host, Raw, Reply, Served, Tenant, agents, eventually};
@@ -134,7 +135,8 @@ fn assert_books(tenant: &Tenant, total: i64, answers: &[(Order, Result<String, S
 
 #[test]
 fn sixty_four_callers_on_four_accounts_lose_and_double_nothing() {
-    let host = Host::shared();
+    // Of its own: they fill it.
+    let host = Host::start(HostSettings::standard());
     let (bank, neighbour) = (host.tenant("bank"), host.tenant("neighbour"));
     let bystander = Bystander::settle(host.tenant("bystander"));
     open_accounts(&bank, 300);
