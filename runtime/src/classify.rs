@@ -5,8 +5,7 @@ use wasmtime::component::ResourceTableError;
 use wasmtime::{Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
-use crate::engine::{GuestState, Interrupted};
-use crate::invoke::HostPanicked;
+use crate::engine::{GuestState, HostPanicked, Interrupted};
 use crate::outcome::CallFailure;
 
 /// How a call failed, by the error that ended it.
