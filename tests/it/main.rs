@@ -19,6 +19,7 @@ mod isolation;
 mod ledger;
 mod limits;
 mod matrix;
+mod probes;
 mod published;
 mod recall;
 mod restart;
