@@ -8,6 +8,8 @@ mod guest;
 pub(crate) mod handler;
 mod probe;
 mod stdio;
+#[cfg(test)]
+mod tests;
 mod ticker;
 mod wasi;
 

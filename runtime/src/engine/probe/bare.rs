@@ -33,13 +33,13 @@ struct Absent;
 
 /// The grants of a probe.
 pub(super) fn grants(sink: &Arc<Sink>) -> Grants {
-    let absent = Arc::new(Absent);
-    Grants {
-        storage: Arc::clone(&absent) as _,
-        cache: absent,
-        log: Arc::clone(sink) as _,
-        configuration: Arc::default(),
-    }
+    Grants { log: Arc::clone(sink) as _, ..absent() }
+}
+
+/// Grants of nothing.
+pub(crate) fn absent() -> Grants {
+    let (absent, log) = (Arc::new(Absent), Arc::<Sink>::default());
+    Grants { storage: Arc::clone(&absent) as _, cache: absent, log, configuration: Arc::default() }
 }
 
 impl Storage for Absent {

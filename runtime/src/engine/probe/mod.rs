@@ -15,6 +15,8 @@ use serde::Serialize;
 use wasmtime::component::Component;
 
 use self::attempt::{ATTEMPTS, Attempt, Preparation, Seen};
+#[cfg(test)]
+pub(crate) use self::bare::absent;
 use super::{GuestState, SharedEngine, linker, prepare};
 use crate::scheduler::{CallClock, SchedulerHandle};
 
