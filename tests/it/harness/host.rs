@@ -95,6 +95,13 @@ impl Host {
         http::send(self.admin, method, path, Some(&self.operator), &headers, bytes.as_deref())
     }
 
+    /// Calls that are in the host.
+    pub(crate) fn in_flight(&self) -> u64 {
+        let metrics = self.operate("GET", "/metrics", None).text();
+        let line = metrics.lines().find_map(|line| line.strip_prefix("insula_calls_in_flight "));
+        line.unwrap_or_else(|| panic!("{metrics}")).parse().unwrap()
+    }
+
     /// Tells the server to stop, and does not wait for it.
     pub(crate) fn tell_to_stop(&mut self) {
         let _ = self.stop.take().unwrap().send(());

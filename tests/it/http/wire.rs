@@ -31,13 +31,6 @@ fn echoing(host: &Host, name: &str) -> Tenant {
     tenant
 }
 
-/// Calls that are in the host.
-fn in_flight(host: &Host) -> u64 {
-    let metrics = host.operate("GET", "/metrics", None).text();
-    let line = metrics.lines().find_map(|line| line.strip_prefix("insula_calls_in_flight "));
-    line.unwrap_or_else(|| panic!("{metrics}")).parse().unwrap()
-}
-
 #[test]
 fn a_body_over_the_limit_is_refused_by_what_it_declares_and_by_what_it_is() {
     let host = Host::shared();
@@ -325,13 +318,13 @@ fn a_client_that_goes_away_frees_its_slot() {
     let mut raw = Raw::connect(host.address);
     let length = format!("content-length: {}", sleep.len());
     raw.head("POST", "/v1/agents/hostile/invoke", &ours.key, &[&length]).send(sleep);
-    eventually("the call is in the host", || (in_flight(&host) == 1).then_some(()));
+    eventually("the call is in the host", || (host.in_flight() == 1).then_some(()));
     let busy = ours.invoke("hostile", "bystander");
     assert_refused(&busy, 429, "tenant-busy");
     assert_eq!((busy.json()["limit"].as_u64(), busy.header("retry-after")), (Some(1), "1"));
     assert_eq!(neighbour.invoke("echo", "hello").text(), "hello");
     drop(raw);
-    eventually("the slot is free", || (in_flight(&host) == 0).then_some(()));
+    eventually("the slot is free", || (host.in_flight() == 0).then_some(()));
     assert_eq!(ours.invoke("hostile", "bystander").text(), "still here");
 }
 
@@ -352,7 +345,7 @@ fn a_host_that_is_told_to_stop_answers_the_calls_in_flight() {
     }
     let mut idle = Raw::connect(host.address);
     assert_eq!(idle.head("GET", "/v1/limits", &ours.key, &[]).answer().status, 200);
-    eventually("both calls are in the host", || (in_flight(&host) == 2).then_some(()));
+    eventually("both calls are in the host", || (host.in_flight() == 2).then_some(()));
     host.tell_to_stop();
     assert!(idle.ended(), "an idle connection is closed at once");
     eventually("no one new is let in", || std::net::TcpStream::connect(host.address).is_err().then_some(()));
