@@ -2,6 +2,7 @@
 //! the API.
 
 mod archives;
+mod h2;
 mod storage;
 mod wire;
 

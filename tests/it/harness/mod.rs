@@ -2,6 +2,7 @@
 //! test; agents built once, from source, by the product's own `build`.
 
 pub(crate) mod agents;
+pub(crate) mod h2;
 mod host;
 mod http;
 mod process;

@@ -61,7 +61,7 @@ struct Failed {
 /// Every limit, in the order in which `readyz` lists them.
 pub(super) const ATTEMPTS: &[Attempt] = &[
     Attempt::new("fuel", b's', Must::Fail("fuel-exhausted"), |limits| limits.fuel = amount(10_000)),
-    Attempt::new("cpu", b's', Must::Interrupt(Interrupted::Cpu), |limits| limits.cpu_us = amount(1)),
+    Attempt::new("cpu", b's', Must::Interrupt(Interrupted::Cpu), |limits| limits.cpu_us = amount(2_000)),
     Attempt::new("epoch", b's', Must::Interrupt(Interrupted::Deadline), |limits| limits.wall_us = amount(2_000)),
     Attempt::new("deadline", b'w', Must::Fail("deadline-exceeded"), |limits| limits.wall_us = amount(5_000)),
     Attempt::new("stack", b'd', Must::Overflow, |_| {}),
@@ -142,6 +142,14 @@ impl Attempt {
         }
     }
 
+    /// Whether the limit was tried: not where the time was over before the guest had begun, nor where a guest that should
+    /// be interrupted was ended from outside first, at one of the waits by which it takes more fuel.
+    pub(super) fn was_tried(&self, seen: &Seen) -> bool {
+        let error = seen.outcome.as_ref().err().and_then(|failed| failed.error.as_ref());
+        let from_outside = error.is_some_and(|error| error.is::<Interrupted>() && !error.is::<WasmBacktrace>());
+        seen.written > 0 && !(from_outside && matches!(self.must, Must::Interrupt(_)))
+    }
+
     /// Whether it ended as it must, and what happened.
     pub(super) fn judge(&self, seen: &Seen) -> Result<String, String> {
         let failed = match (&self.must, &seen.outcome) {
@@ -170,11 +178,6 @@ impl Attempt {
 }
 
 impl Seen {
-    /// Whether the guest had begun. Where a call's time is over before that, nothing was tried.
-    pub(super) fn has_begun(&self) -> bool {
-        self.written > 0
-    }
-
     fn cut(&self) -> Result<String, String> {
         let (limit, written, dropped) = (self.limits.log_bytes, self.written, self.dropped);
         if written <= limit.get() && dropped > 0 {

@@ -6,6 +6,7 @@ mod bare;
 #[cfg(test)]
 mod tests;
 
+use std::num::NonZeroU64;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -25,8 +26,9 @@ const AGENT: &str = include_str!("probe.wat");
 /// How long one probe may take: each ends by the limit that it is about, or soon after by another. This is for an engine
 /// on which no limit bites at all.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// How often a probe is tried whose guest had not begun when its time was over: the machine may be busy.
-const TRIES: usize = 10;
+/// How often a probe is tried whose guest's time was over before it came to anything, each time with twice as much of it:
+/// the machine may be slow or busy.
+const TRIES: u32 = 10;
 
 /// Whether the host may serve, and what was checked.
 #[derive(Debug, Clone, Serialize)]
@@ -88,9 +90,12 @@ impl Bench {
     /// Tries one limit. What prepares the store is the calls' own, but in the tests that show what a probe is worth.
     async fn check(&self, attempt: &Attempt, prepare: Preparation) -> Check {
         let mut verdict = Err("it was not tried".to_owned());
-        for _ in 0..TRIES {
-            match self.run(attempt, prepare).await {
-                Some(seen) if !seen.has_begun() => verdict = Err("the guest did not begin in time".to_owned()),
+        for tried in 0..TRIES {
+            match self.run(attempt, tried, prepare).await {
+                Some(seen) if !attempt.was_tried(&seen) => {
+                    verdict =
+                        Err(format!("it could not be tried in {TRIES} attempts: the guest's time was over first"));
+                }
                 Some(seen) => {
                     verdict = attempt.judge(&seen);
                     break;
@@ -108,9 +113,12 @@ impl Bench {
         Check { name: attempt.name, passed, detail }
     }
 
-    async fn run(&self, attempt: &Attempt, prepare: Preparation) -> Option<Seen> {
-        let limits = attempt.limits();
-        let micros = |limit: std::num::NonZeroU64| Duration::from_micros(limit.get());
+    async fn run(&self, attempt: &Attempt, tried: u32, prepare: Preparation) -> Option<Seen> {
+        let mut limits = attempt.limits();
+        let more = NonZeroU64::MIN.saturating_add((1 << tried) - 1);
+        limits.wall_us = limits.wall_us.saturating_mul(more);
+        limits.cpu_us = limits.cpu_us.saturating_mul(more);
+        let micros = |limit: NonZeroU64| Duration::from_micros(limit.get());
         let clock = Arc::new(CallClock::start(micros(limits.wall_us), micros(limits.cpu_us)));
         let run = attempt.run(self.pre.clone(), limits, Arc::clone(&clock), self.scheduler.clone(), prepare);
         let task = self.scheduler.spawn(TenantId::generate(), clock, run);
