@@ -2,6 +2,8 @@
 //! its data untouched.
 
 mod abandoned;
+mod birth;
+mod bulk;
 mod leases;
 mod lives;
 

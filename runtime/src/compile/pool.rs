@@ -21,6 +21,8 @@ use crate::settings::{HostSettings, WorkerCommand};
 const STDERR_BYTES: u64 = 64 << 10;
 /// The most of a compiler's message that an author gets, in bytes.
 const REASON_BYTES: usize = 4 << 10;
+/// How a Rust program ends that panicked.
+const PANICKED: i32 = 101;
 
 /// The compile workers of a host.
 #[derive(Debug)]
@@ -113,6 +115,13 @@ impl CompilerPool {
             (_, Some(24 | 9)) => Err(DeployError::CompileTimeout { limit: self.deadline }),
             // An allocation that fails aborts; so does a stack that cannot grow.
             (_, Some(6 | 11)) => Err(DeployError::CompileMemory { limit: self.memory }),
+            // The compiler panicked over it: what a component can bring about is no fault of the host.
+            (None, None) if status.code() == Some(PANICKED) => {
+                tracing::error!(stderr, "the compiler panicked over a component");
+                Err(DeployError::CompileFailed {
+                    reason: "the compiler failed over it, by a fault of its own".to_owned(),
+                })
+            }
             (verdict, _) => {
                 tracing::error!(?verdict, %status, stderr, "the compile worker failed");
                 Err(DeployError::Internal)
