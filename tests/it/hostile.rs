@@ -6,6 +6,7 @@ mod birth;
 mod bulk;
 mod leases;
 mod lives;
+mod resident;
 
 use std::sync::OnceLock;
 
@@ -85,13 +86,28 @@ fn a_spin_is_stopped_by_its_fuel_where_that_comes_first() {
 
 #[test]
 fn deep_recursion_overflows_its_own_stack_only() {
-    assert_fails(&json!({ "attack": "recurse" }), 500, "agent-trap");
+    let reply = assert_fails(&json!({ "attack": "recurse" }), 500, "agent-trap");
+    assert!(reply.json()["detail"].as_str().unwrap().contains("stack"), "{}", reply.text());
+    assert!(reply.bill("fuel") > 1_000, "{}", reply.header("insula-bill"));
+}
+
+#[test]
+fn a_host_function_at_the_bottom_of_the_stack_has_room() {
+    let limits = json!({ "host-calls": 1_000_000, "log-bytes": 1, "cpu-us": 20_000_000, "wall-us": 120_000_000 });
+    let tenant = Host::shared().tenant_with("deep", &limits);
+    tenant.deploy("hostile", agents::hostile());
+    let reply = tenant.invoke("hostile", "recurse-calling");
+    assert_eq!((reply.status, reply.code().as_str()), (500, "agent-trap"), "{}", reply.text());
+    assert!(reply.json()["detail"].as_str().unwrap().contains("stack"), "{}", reply.text());
+    assert!(reply.bill("host-calls") > 100, "it called all the way down: {}", reply.header("insula-bill"));
+    assert_neighbours_answer();
 }
 
 #[test]
 fn memory_grows_up_to_the_limit_and_no_further() {
     let reply = assert_fails(&json!({ "attack": "grow-memory" }), 507, "memory-exhausted");
     assert!(reply.bill("peak-memory") <= 32 << 20, "{}", reply.header("insula-bill"));
+    assert!(reply.bill("peak-memory") > 31 << 20, "the bill says why: {}", reply.header("insula-bill"));
 }
 
 #[test]
@@ -200,7 +216,34 @@ fn a_flood_of_host_calls_ends_at_its_limit() {
 
 #[test]
 fn a_flood_of_host_bytes_ends_at_its_limit() {
-    assert_fails(&json!({ "attack": "host-bytes-flood" }), 507, "host-bytes-exhausted");
+    for attack_name in ["host-bytes-flood", "list-flood"] {
+        let reply = assert_fails(&json!({ "attack": attack_name }), 507, "host-bytes-exhausted");
+        assert!(reply.bill("host-bytes") > 16 << 20, "the bill says why: {}", reply.header("insula-bill"));
+    }
+}
+
+#[test]
+fn a_flood_of_commits_ends_at_its_limit_and_keeps_what_was_acknowledged() {
+    let tenant = Host::shared().tenant_with("committer", &json!({ "host-calls": 200, "wall-us": 120_000_000 }));
+    tenant.deploy("hostile", agents::hostile());
+    let reply = tenant.invoke("hostile", "commit-flood");
+    assert_eq!((reply.status, reply.code().as_str()), (508, "host-calls-exhausted"), "{}", reply.text());
+    assert_eq!(reply.bill("host-calls"), 201);
+    assert_eq!(tenant.get("/v1/storage/commit-flood/number").body, 200_i64.to_le_bytes());
+    assert_neighbours_answer();
+}
+
+#[test]
+fn random_bytes_without_end_are_not_made() {
+    let reply = assert_fails(&json!({ "attack": "random", "bytes": 1 << 30 }), 500, "agent-trap");
+    assert!(reply.bill("peak-memory") < 2 << 20, "{}", reply.header("insula-bill"));
+    assert_eq!(answer(&json!({ "attack": "random", "bytes": 64 << 10 }))["got"], 64 << 10);
+}
+
+#[test]
+fn a_value_that_would_take_the_whole_cache_is_refused() {
+    let told = answer(&json!({ "attack": "cache-huge", "bytes": 300 << 10 }));
+    assert_eq!(told["error"], "value-too-large", "{told}");
 }
 
 #[test]

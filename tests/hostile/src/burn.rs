@@ -30,6 +30,26 @@ fn deeper(depth: u64, bottom: u64) -> u64 {
     deeper(depth + 1, bottom).rotate_left(7) ^ depth
 }
 
+/// Recurses without end, and calls the host at every depth on the way: what the host needs of the stack must be there down
+/// to the very bottom.
+pub fn recurse_calling() -> Result<Response, Error> {
+    Response::json(&json!({ "result": deeper_calling(0, black_box(u64::MAX)) }))
+}
+
+#[inline(never)]
+fn deeper_calling(depth: u64, bottom: u64) -> u64 {
+    if depth >= bottom {
+        return depth;
+    }
+    match depth % 4 {
+        0 => drop(black_box(storage::get("hostile", "absent"))),
+        1 => drop(black_box(cache::get_or_fill("hostile", "absent", 0))),
+        2 => log::write(log::Level::Info, "deeper"),
+        _ => drop(black_box(storage::put("hostile", "depth", b"deeper"))),
+    }
+    deeper_calling(depth + 1, bottom).rotate_left(7) ^ depth
+}
+
 /// Burns fuel: a bill of known size, and the same one for the same `iterations`.
 pub fn fuel_burner(arguments: &Arguments) -> Result<Response, Error> {
     let iterations = arguments.iterations.unwrap_or(1_000_000);

@@ -4,6 +4,7 @@ use std::io::Write;
 
 use insula_sdk::cache::Life;
 use insula_sdk::prelude::*;
+use insula_sdk::storage::Selection;
 use serde_json::{Value, json};
 use wasip2::cli::stdout;
 
@@ -72,6 +73,31 @@ pub fn host_bytes_flood(arguments: &Arguments) -> Result<Response, Error> {
         cache::put("hostile", "large", &value, Life::for_ms(60_000))?;
         storage::get("hostile", "large")?;
     }
+}
+
+/// Reads everything that there is in storage, again and again.
+pub fn list_flood(arguments: &Arguments) -> Result<Response, Error> {
+    let value = vec![b'x'; arguments.bytes.unwrap_or(VALUE_BYTES)];
+    for number in 0..8 {
+        storage::put("list-flood", &number.to_string(), &value)?;
+    }
+    loop {
+        storage::list("list-flood", &Selection::all().with_values().limit(1_000))?;
+    }
+}
+
+/// Commits without end: each costs a disk more than a processor.
+pub fn commit_flood() -> Result<Response, Error> {
+    loop {
+        storage::increment("commit-flood", "number", 1)?;
+    }
+}
+
+/// Puts a value of `bytes` into the cache, and tells how that went.
+pub fn cache_huge(arguments: &Arguments) -> Result<Response, Error> {
+    let value = vec![b'x'; arguments.bytes.unwrap_or(1 << 20)];
+    let error = cache::put("hostile", "huge", &value, Life::for_ms(60_000)).err();
+    Response::json(&json!({ "error": error.map(|error| error.code) }))
 }
 
 /// Puts values of `bytes` into storage, until it is refused or there are `count`.

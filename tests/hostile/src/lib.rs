@@ -72,6 +72,7 @@ fn attack(arguments: &Arguments) -> Result<Response, Error> {
 
         "spin" => burn::spin(),
         "recurse" => burn::recurse(arguments),
+        "recurse-calling" => burn::recurse_calling(),
         "fuel-burner" => burn::fuel_burner(arguments),
         "panic" => burn::panic(),
         "trap" => burn::trap(),
@@ -96,6 +97,9 @@ fn attack(arguments: &Arguments) -> Result<Response, Error> {
         "stdout-empty-writes" => flood::stdout_empty_writes(arguments),
         "host-call-flood" => flood::host_call_flood(),
         "host-bytes-flood" => flood::host_bytes_flood(arguments),
+        "list-flood" => flood::list_flood(arguments),
+        "commit-flood" => flood::commit_flood(),
+        "cache-huge" => flood::cache_huge(arguments),
         "storage-flood" => flood::storage_flood(arguments),
         "cache-flood" => flood::cache_flood(arguments),
         "many-keys" => flood::many_keys(arguments),
