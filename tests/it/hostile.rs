@@ -7,6 +7,7 @@ mod bulk;
 mod leases;
 mod lives;
 mod resident;
+mod timing;
 
 use std::sync::OnceLock;
 

@@ -36,6 +36,7 @@ const CHECKS: &[fn(&Tree, &mut Findings)] = &[
     wit::every_function_is_charged,
     papers::decisions,
     papers::specification,
+    papers::attacks,
     limits::of_tenants,
     limits::constants,
     limits::settings,

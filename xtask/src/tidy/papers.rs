@@ -10,6 +10,26 @@ const DECISIONS: &str = "docs/decisions/";
 const SECTIONS: [&str; 4] = ["## Context", "## Decision", "## Consequences", "## How to revisit"];
 const SPECIFICATION: &str = "SPECIFICATION.md";
 const PENDING: &str = "*pending*";
+const ATTACKS: &str = "docs/attacks.md";
+/// Kinds of attacks, none of which may be missing.
+const KINDS: [&str; 14] = [
+    "cpu",
+    "memory",
+    "tables",
+    "stacks",
+    "handles",
+    "host-side allocation",
+    "log",
+    "storage",
+    "cache",
+    "output",
+    "upload",
+    "compile",
+    "connection",
+    "timing",
+];
+/// How many attacks there are at least.
+const FEWEST: usize = 40;
 
 /// Every decision has a number of its own, without gaps, and the four parts.
 pub(super) fn decisions(tree: &Tree, findings: &mut Findings) {
@@ -69,6 +89,34 @@ pub(super) fn specification(tree: &Tree, findings: &mut Findings) {
     }
     if seen.is_empty() {
         findings.fault("specification", SPECIFICATION, 1, "it has no numbered promises");
+    }
+}
+
+/// Every attack has a name of its own and names a test that is there, every kind is there, and they are many.
+pub(super) fn attacks(tree: &Tree, findings: &mut Findings) {
+    let Some(text) = tree.text(ATTACKS) else {
+        findings.fault("attacks", ATTACKS, 1, "it is missing");
+        return;
+    };
+    let (mut kinds, mut names) = (BTreeSet::new(), BTreeSet::new());
+    for (line, content) in numbered(text) {
+        let [kind, name, _, _, shown_by] = cells(content)[..] else { continue };
+        if !name.starts_with('`') {
+            continue;
+        }
+        kinds.insert(kind.to_owned());
+        if !names.insert(name.to_owned()) {
+            findings.fault("attacks", ATTACKS, line, format!("the name {name} is used twice"));
+        }
+        if let Some(reason) = missing(tree, shown_by.trim_matches('`')) {
+            findings.fault("attacks", ATTACKS, line, format!("{name} names {shown_by}, but {reason}"));
+        }
+    }
+    for kind in KINDS.iter().filter(|kind| !kinds.contains(**kind)) {
+        findings.fault("attacks", ATTACKS, 1, format!("there is no attack of the kind {kind}"));
+    }
+    if names.len() < FEWEST {
+        findings.fault("attacks", ATTACKS, 1, format!("{} attacks are here; at least {FEWEST} are", names.len()));
     }
 }
 
@@ -132,6 +180,21 @@ mod tests {
         for (line, finding) in [5, 6, 7, 8, 9].iter().zip(&found) {
             assert!(finding.starts_with(&format!("{SPECIFICATION}:{line}:")), "{finding}");
         }
+    }
+
+    #[test]
+    fn an_attack_names_a_test_that_is_there_and_no_kind_is_missing() {
+        let row = |kind: &str, number: usize, test: &str| format!("| {kind} | `a-{number}` | x | y | `{test}` |\n");
+        let good = "tests/a.rs::it_holds";
+        let whole: String = (0..42).map(|number| row(KINDS[number % 14], number, good)).collect();
+        let findings =
+            |text: &str| found(attacks, &[(ATTACKS, text), ("tests/a.rs", "#[test]\nfn it_holds() {}\n")]).len();
+        assert_eq!(findings(&whole), 0);
+        assert_eq!(findings(&(whole.clone() + &row("cpu", 7, good))), 1, "a name twice");
+        assert_eq!(findings(&(whole.clone() + &row("cpu", 77, "tests/a.rs::it_is_gone"))), 1, "a test that is gone");
+        assert_eq!(findings(&whole.replace("timing", "cpu")), 1, "a kind that is missing");
+        let few: String = (0..14).map(|number| row(KINDS[number], number, good)).collect();
+        assert_eq!(findings(&few), 1, "too few");
     }
 
     #[test]
