@@ -16,6 +16,7 @@ mod harness;
 mod hostile;
 mod http;
 mod isolation;
+mod kills;
 mod ledger;
 mod limits;
 mod matrix;

@@ -3,6 +3,7 @@
 pub(crate) mod ci;
 pub(crate) mod each;
 pub(crate) mod guests;
+pub(crate) mod kills;
 pub(crate) mod tidy;
 
 use std::path::Path;
