@@ -1,4 +1,4 @@
-//! Chores of the workspace: the checks that CI runs, tidy, guests, each crate alone.
+//! Chores of the workspace: the checks that CI runs, tidy, guests, each crate alone, fuzzing.
 //!
 //! It depends on no other room and no room depends on it. Tidy is a library and a test, so that `cargo test --workspace`
 //! holds the tree to the house's rules without a step of its own.
@@ -30,6 +30,8 @@ enum Chore {
     Guests,
     /// Check each crate of the workspace alone
     Each,
+    /// Run the fuzz targets for a while, each guided by what it covers
+    Fuzz(commands::fuzz::Arguments),
 }
 
 /// Runs the chore that the arguments name. Exit codes: 0 done, 1 failed, 2 wrong usage.
@@ -40,6 +42,7 @@ pub fn main() -> ExitCode {
         Chore::Tidy => commands::tidy::run(&root()),
         Chore::Guests => commands::guests::run(&root()),
         Chore::Each => commands::each::run(&root()),
+        Chore::Fuzz(arguments) => commands::fuzz::run(&root(), &arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
