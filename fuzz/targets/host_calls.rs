@@ -12,11 +12,7 @@ use parking_lot::Mutex;
 const SHOW: &str = "show";
 
 /// Made once: a catalog and three tenants take longer than a plan.
-static WORLD: OnceLock<(Mutex<World>, bool)> = OnceLock::new();
-
-fn world() -> (Mutex<World>, bool) {
-    (Mutex::new(World::start().expect("the world starts")), Path::new(SHOW).is_dir())
-}
+static WORLD: OnceLock<anyhow::Result<Mutex<World>>> = OnceLock::new();
 
 #[expect(clippy::print_stderr, reason = "asked for, by whoever reproduces a finding")]
 fn show(bytes: &[u8]) {
@@ -24,10 +20,12 @@ fn show(bytes: &[u8]) {
 }
 
 fuzz_target!(init: seeds::write(&seeds::plans()), |bytes: &[u8]| {
-    let (world, shown) = WORLD.get_or_init(world);
-    if *shown {
+    if Path::new(SHOW).is_dir() {
         show(bytes);
     }
+    let world = WORLD.get_or_init(|| World::start().map(Mutex::new));
+    assert!(world.is_ok(), "the world does not start: {world:?}");
+    let Ok(world) = world else { return };
     let done = host_calls::run(&world.lock(), bytes);
     assert!(done.is_ok(), "the world around the plan failed: {done:?}");
 });
