@@ -108,6 +108,10 @@ fn programs(messages: &str) -> BTreeMap<&'static str, PathBuf> {
 fn fuzz(root: &Path, name: &str, program: &Path, longest: u32, bounds: &[String], smoke: bool) -> Result<bool> {
     let kept = root.join(KEPT).join(name);
     let (corpus, seeds, findings) = (kept.join("corpus"), kept.join("seeds"), kept.join("findings"));
+    // The target writes them anew, and a smoke run adds to them: each begins from the same.
+    if seeds.is_dir() {
+        std::fs::remove_dir_all(&seeds).with_context(|| format!("cannot remove {}", seeds.display()))?;
+    }
     for folder in [&corpus, &seeds, &findings] {
         std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
     }
