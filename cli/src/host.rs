@@ -59,10 +59,6 @@ fn refused(data: &Path, error: OpenError) -> Failure {
         OpenError::DataDir(OpenDataDirError::NotOurs { .. }) => {
             "give a new or an empty directory with --data".to_owned()
         }
-        OpenError::Probe { .. } => {
-            "a host whose limits do not bite serves no one: report this with the machine's kernel and processor"
-                .to_owned()
-        }
         _ => format!("see that {} can be written and that its disk has room", data.display()),
     };
     Failure::explaining(error, "the host does not start", advice)

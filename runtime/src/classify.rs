@@ -5,8 +5,7 @@ use wasmtime::component::ResourceTableError;
 use wasmtime::{Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
-use crate::engine::{GuestState, Interrupted};
-use crate::invoke::HostPanicked;
+use crate::engine::{GuestState, HostPanicked, Interrupted};
 use crate::outcome::CallFailure;
 
 /// How a call failed, by the error that ended it.
@@ -60,9 +59,9 @@ fn lifted_too_much(error: &wasmtime::Error) -> bool {
     error.chain().any(|cause| cause.to_string().contains("fuel allocated for hostcalls"))
 }
 
-/// Likewise.
+/// Likewise: the probe of `handles` at start holds it in place.
 fn too_many_handles(error: &wasmtime::Error) -> bool {
-    error.chain().any(|cause| cause.to_string().contains("component handles"))
+    error.chain().any(|cause| cause.to_string().contains("handle limit exceeded"))
 }
 
 /// What the engine says, without its backtrace: that is for the operator's log, not for a caller.

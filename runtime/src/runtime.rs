@@ -63,14 +63,6 @@ pub enum OpenError {
     /// The guest threads.
     #[error("the guest threads could not be started")]
     Threads(#[source] std::io::Error),
-    /// A limit does not bite on this engine (B5).
-    #[error("the limit on {limit} does not bite on this engine ({detail}): this host must not serve")]
-    Probe {
-        /// Which.
-        limit: &'static str,
-        /// What happened.
-        detail: String,
-    },
 }
 
 #[derive(Debug)]
@@ -97,8 +89,11 @@ pub(crate) struct Inner {
 }
 
 impl Runtime {
-    /// Opens a data directory, makes the engine, probes its limits, and starts the guest threads. In a tokio runtime,
-    /// whose timers the guests then use.
+    /// Opens a data directory, makes the engine, starts the guest threads, and probes every limit on both. In a tokio
+    /// runtime, whose timers the guests then use.
+    ///
+    /// A host on which a limit does not bite opens, so that it can say so, and calls no agent: see
+    /// [`readiness`](Self::readiness).
     ///
     /// # Errors
     ///
@@ -118,13 +113,10 @@ impl Runtime {
         let stores = Stores::open(dir, authenticator.realm(), store_settings);
         let engine_error = |error: wasmtime::Error| OpenError::Engine { reason: format!("{error:#}") };
         let engine = Arc::new(engine::config::runtime(&settings.engine).map_err(engine_error)?);
-        let checks = engine::probe(&engine).await;
-        if let Some(failed) = checks.iter().find(|check| !check.passed) {
-            return Err(OpenError::Probe { limit: failed.name, detail: failed.detail.clone() });
-        }
         let ticker = Ticker::start(engine.as_ref().clone(), settings.engine.tick).map_err(OpenError::Threads)?;
         let threads = Scheduler::start(settings.engine.guest_threads.get(), &ticker, &Handle::current())
             .map_err(OpenError::Threads)?;
+        let checks = engine::probe(&engine, &threads.handle()).await;
         let compilers = CompilerPool::new(settings.worker, &settings.host);
         let components = Components::new(engine, Arc::clone(&compilers), settings.host.component_cache_bytes.get())
             .map_err(engine_error)?;
@@ -184,6 +176,9 @@ impl Runtime {
         agent: &AgentName,
         call: Call,
     ) -> Result<Invocation, InvokeError> {
+        if !self.0.limits_bite() {
+            return Err(InvokeError::Unavailable);
+        }
         self.0.invoke(permit, agent, call).await
     }
 
@@ -416,6 +411,11 @@ impl Runtime {
 }
 
 impl Inner {
+    /// Whether every limit bit when it was probed. Guests run on no other host (B5).
+    fn limits_bite(&self) -> bool {
+        self.checks.iter().all(|check| check.passed)
+    }
+
     pub(crate) async fn flush_usage(&self) -> Result<(), CatalogError> {
         self.book.flush(&self.catalog, &self.maintenance).await
     }

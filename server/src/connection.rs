@@ -28,14 +28,26 @@ use crate::stop::{Phase, Stop};
 
 /// The most bytes of a head over HTTP/1.1, and of what hyper buffers of a body.
 const HTTP1_BUFFER: usize = 64 << 10;
-/// The most bytes of a head over HTTP/2.
+/// The most headers of a request over HTTP/1.1.
+const HTTP1_HEADERS: usize = 100;
+/// The most bytes of a head over HTTP/2, as RFC 9113 counts them. More of its frames than this takes end the connection.
 const HTTP2_HEAD: u32 = 16 << 10;
 /// The most requests of one HTTP/2 connection at a time.
 const HTTP2_STREAMS: u32 = 128;
+/// The most bytes that an HTTP/2 client sends ahead of what is read of its bodies: on one stream, and on all of them.
+const HTTP2_WINDOW: u32 = 256 << 10;
+/// The most bytes of one HTTP/2 frame.
+const HTTP2_FRAME: u32 = 16 << 10;
 /// The most bytes of one answer that HTTP/2 buffers beside the answer itself.
 const HTTP2_SEND_BUFFER: usize = 64 << 10;
-/// How often an HTTP/2 client is asked whether it is still there, and how long it may take to say so.
-const HTTP2_PING: (Duration, Duration) = (Duration::from_secs(20), Duration::from_secs(20));
+/// The most requests that an HTTP/2 client took back before they were looked at. One more ends the connection.
+const HTTP2_TAKEN_BACK: usize = 20;
+/// The most streams of one HTTP/2 connection that were reset for its client's errors. One more ends it.
+const HTTP2_ERRORS: usize = 128;
+/// How often an HTTP/2 client is asked whether it is still there.
+const HTTP2_PING_INTERVAL: Duration = Duration::from_secs(20);
+/// How long it may take to say so.
+const HTTP2_PING_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What all connections of a listener share.
 #[derive(Clone)]
@@ -79,16 +91,22 @@ fn builder(spawner: Spawner) -> Builder<Spawner> {
         .header_read_timeout(None)
         // A client that has closed its side has gone away: its call stops.
         .half_close(false)
+        .max_headers(HTTP1_HEADERS)
         .max_buf_size(HTTP1_BUFFER);
     builder
         .http2()
         .timer(TokioTimer::new())
         .max_concurrent_streams(HTTP2_STREAMS)
         .max_header_list_size(HTTP2_HEAD)
+        .max_frame_size(HTTP2_FRAME)
+        .adaptive_window(false)
+        .initial_stream_window_size(HTTP2_WINDOW)
+        .initial_connection_window_size(HTTP2_WINDOW)
         .max_send_buf_size(HTTP2_SEND_BUFFER)
-        .max_pending_accept_reset_streams(20)
-        .keep_alive_interval(HTTP2_PING.0)
-        .keep_alive_timeout(HTTP2_PING.1);
+        .max_pending_accept_reset_streams(HTTP2_TAKEN_BACK)
+        .max_local_error_reset_streams(HTTP2_ERRORS)
+        .keep_alive_interval(HTTP2_PING_INTERVAL)
+        .keep_alive_timeout(HTTP2_PING_TIMEOUT);
     builder
 }
 

@@ -1,6 +1,7 @@
 //! A hostile guest, one attack a test: the exact error, a bill that says why, and a neighbour that keeps answering with
 //! its data untouched.
 
+mod abandoned;
 mod leases;
 mod lives;
 

@@ -2,6 +2,9 @@
 //! the API.
 
 mod archives;
+mod connections;
+mod h2;
+mod smuggling;
 mod storage;
 mod wire;
 

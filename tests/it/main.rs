@@ -20,6 +20,7 @@ mod kills;
 mod ledger;
 mod limits;
 mod matrix;
+mod probes;
 mod published;
 mod recall;
 mod restart;

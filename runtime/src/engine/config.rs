@@ -31,6 +31,18 @@ const INSTANCE_BYTES: usize = 4 << 20;
 ///
 /// When the machine cannot set the pool's address space aside.
 pub(crate) fn runtime(settings: &EngineSettings) -> wasmtime::Result<Engine> {
+    new_engine(&pooled(settings)?)
+}
+
+/// An engine that differs from the one that runs guests, for tests that show what a setting is good for.
+#[cfg(test)]
+pub(crate) fn runtime_with(settings: &EngineSettings, change: impl FnOnce(&mut Config)) -> wasmtime::Result<Engine> {
+    let mut config = pooled(settings)?;
+    change(&mut config);
+    new_engine(&config)
+}
+
+fn pooled(settings: &EngineSettings) -> wasmtime::Result<Config> {
     let mut pool = PoolingAllocationConfig::new();
     let instances = settings.instances;
     pool.total_component_instances(instances)
@@ -57,7 +69,7 @@ pub(crate) fn runtime(settings: &EngineSettings) -> wasmtime::Result<Engine> {
         .pagemap_scan(Enabled::No);
     let mut config = base();
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));
-    new_engine(&config)
+    Ok(config)
 }
 
 /// The engine of the compile worker: the same code, without a pool, on one thread.

@@ -52,12 +52,15 @@ impl Line {
         if self.pending.is_empty() {
             return;
         }
-        let text = String::from_utf8_lossy(&self.pending);
+        // Taken first: should the sink panic over it, the drop of this line does not try again.
+        let mut line = std::mem::take(&mut self.pending);
+        let text = String::from_utf8_lossy(&line);
         let message = clean_message(text.trim_end_matches(['\n', '\r']));
         if self.meter.admit(message.len()) {
             self.sink.write(self.level, self.source, &message);
         }
-        self.pending.clear();
+        line.clear();
+        self.pending = line;
     }
 }
 

@@ -43,10 +43,19 @@ impl Host {
 
     /// The same, with a server of other settings than the standard ones.
     pub(crate) fn start_with(settings: HostSettings, change: impl FnOnce(ServerSettings) -> ServerSettings) -> Self {
+        let engine = EngineSettings { instances: 64, ..EngineSettings::standard() };
+        Self::start_on(engine, settings, change)
+    }
+
+    /// The same, on another engine.
+    pub(crate) fn start_on(
+        engine: EngineSettings,
+        settings: HostSettings,
+        change: impl FnOnce(ServerSettings) -> ServerSettings,
+    ) -> Self {
         let data = tempfile::tempdir().unwrap();
         let tokio = tokio::runtime::Runtime::new().unwrap();
         let worker = WorkerCommand { program: binary().to_path_buf(), arguments: vec!["compile-worker".into()] };
-        let engine = EngineSettings { instances: 64, ..EngineSettings::standard() };
         let settings = Settings { data: data.path().join("data"), worker, engine, host: settings };
         let (runtime, operator, server) = tokio.block_on(async {
             let opened = Runtime::open(settings).await.unwrap();
@@ -84,6 +93,13 @@ impl Host {
         let content_type = body.map(|_| ("content-type", "application/json"));
         let headers: Vec<_> = content_type.into_iter().collect();
         http::send(self.admin, method, path, Some(&self.operator), &headers, bytes.as_deref())
+    }
+
+    /// Calls that are in the host.
+    pub(crate) fn in_flight(&self) -> u64 {
+        let metrics = self.operate("GET", "/metrics", None).text();
+        let line = metrics.lines().find_map(|line| line.strip_prefix("insula_calls_in_flight "));
+        line.unwrap_or_else(|| panic!("{metrics}")).parse().unwrap()
     }
 
     /// Tells the server to stop, and does not wait for it.

@@ -3,6 +3,7 @@
 
 pub(crate) mod agents;
 mod dice;
+pub(crate) mod h2;
 mod host;
 mod http;
 mod process;
