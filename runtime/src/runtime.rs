@@ -12,12 +12,13 @@ use insula_tenancy::{
     Authenticator, Credential, Denied, Deploy, Invoke, KeyLookup, Manage, NewKey, OperatorScope, Permit, TenantScope,
     VersionId,
 };
+use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use crate::admission::Admission;
 use crate::chores::Chores;
-use crate::compile::CompilerPool;
+use crate::compile::{CHECK, CompilerPool};
 use crate::components::Components;
 use crate::control::Control;
 use crate::deploy::{Deployed, Upload};
@@ -89,7 +90,7 @@ pub(crate) struct Inner {
     pub(crate) book: Arc<UsageBook>,
     /// Held by an erasure: they go one by one.
     pub(crate) erasing: tokio::sync::Mutex<()>,
-    checks: Vec<Check>,
+    checks: Mutex<Vec<Check>>,
     chores: Chores,
     // Last, and in this order: guests stop before the ticker that would stop them.
     _threads: Scheduler,
@@ -118,14 +119,16 @@ impl Runtime {
         let stores = Stores::open(dir, authenticator.realm(), store_settings);
         let engine_error = |error: wasmtime::Error| OpenError::Engine { reason: format!("{error:#}") };
         let engine = Arc::new(engine::config::runtime(&settings.engine).map_err(engine_error)?);
-        let checks = engine::probe(&engine).await;
-        if let Some(failed) = checks.iter().find(|check| !check.passed) {
+        let compilers = CompilerPool::new(settings.worker, &settings.host).map_err(OpenError::Threads)?;
+        let (mut checks, sandbox) = tokio::join!(engine::probe(&engine), compilers.probe());
+        let open = sandbox.as_ref().err().or_else(|| checks.iter().find(|check| !check.passed));
+        if let Some(failed) = open {
             return Err(OpenError::Probe { limit: failed.name, detail: failed.detail.clone() });
         }
+        checks.extend(sandbox);
         let ticker = Ticker::start(engine.as_ref().clone(), settings.engine.tick).map_err(OpenError::Threads)?;
         let threads = Scheduler::start(settings.engine.guest_threads.get(), &ticker, &Handle::current())
             .map_err(OpenError::Threads)?;
-        let compilers = CompilerPool::new(settings.worker, &settings.host);
         let components = Components::new(engine, Arc::clone(&compilers), settings.host.component_cache_bytes.get())
             .map_err(engine_error)?;
         let book = Arc::new(UsageBook::default());
@@ -143,7 +146,7 @@ impl Runtime {
             importing: Arc::new(Semaphore::new(1)),
             book,
             erasing: tokio::sync::Mutex::default(),
-            checks,
+            checks: Mutex::new(checks),
             chores: Chores::default(),
             catalog,
             _threads: threads,
@@ -390,10 +393,17 @@ impl Runtime {
     #[must_use]
     pub fn readiness(&self) -> Readiness {
         let closed = self.0.admission.is_closed();
-        let mut checks = self.0.checks.clone();
+        let mut checks = self.0.checks.lock().clone();
         let detail = if closed { "the host is shutting down" } else { "calls are admitted" };
         checks.push(Check { name: "admission", passed: !closed, detail: detail.to_owned() });
-        Readiness { ready: checks.iter().all(|check| check.passed), checks }
+        // Uploads depend on the compile worker, calls do not.
+        let ready = checks.iter().filter(|check| check.name != CHECK).all(|check| check.passed);
+        Readiness { ready, checks }
+    }
+
+    /// Adds a check of the embedder's own to the readiness: what it did to its process, say.
+    pub fn add_check(&self, check: Check) {
+        self.0.checks.lock().push(check);
     }
 
     /// What the host counts of itself, as Prometheus reads it.

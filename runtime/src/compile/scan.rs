@@ -26,6 +26,14 @@ const BODY_BYTES: u64 = 2 << 20;
 const SEGMENTS: u64 = 100_000;
 /// Elements of passive segments, 16 bytes each on the host for every instance of their module.
 const PASSIVE_ELEMENTS: u64 = 4_096;
+/// Elements of active segments, which instantiation writes without fuel: a few milliseconds.
+const ACTIVE_ELEMENTS: u64 = 400_000;
+/// Globals, each of which instantiation sets up without fuel. Python's libraries have a few thousand.
+const GLOBALS: u64 = 50_000;
+/// Locals of all functions together. A few bytes declare fifty thousand, and each is work for a compiler.
+const LOCALS: u64 = 2_000_000;
+/// Imports and exports of core modules. Python's libraries have some tens of thousands.
+const CORE_NAMES: u64 = 50_000;
 /// All names of imports and exports together, in bytes.
 const NAME_BYTES: u64 = 64 << 10;
 /// Types, of modules and components.
@@ -41,6 +49,10 @@ struct Counts {
     functions: u64,
     segments: u64,
     passive_elements: u64,
+    active_elements: u64,
+    globals: u64,
+    locals: u64,
+    core_names: u64,
     name_bytes: u64,
     types: u64,
     memories: u64,
@@ -122,10 +134,20 @@ fn count(
         Payload::CodeSectionEntry(body) => {
             counts.functions += 1;
             within("bytes in one function", body.range().len() as u64, BODY_BYTES)?;
+            for declared in body.get_locals_reader().map_err(|error| malformed(&error))? {
+                counts.locals += u64::from(declared.map_err(|error| malformed(&error))?.0);
+            }
+            within("locals", counts.locals, LOCALS)?;
             within("functions", counts.functions, FUNCTIONS)
         }
         Payload::DataSection(section) => segments(counts, section.count()),
         Payload::ElementSection(section) => elements(counts, section),
+        Payload::GlobalSection(section) => {
+            counts.globals += u64::from(section.count());
+            within("globals", counts.globals, GLOBALS)
+        }
+        Payload::ImportSection(section) => core_names(counts, section.count()),
+        Payload::ExportSection(section) => core_names(counts, section.count()),
         Payload::TypeSection(section) => types(counts, section.count()),
         Payload::ComponentTypeSection(section) => types(counts, section.count()),
         Payload::CoreTypeSection(section) => types(counts, section.count()),
@@ -161,13 +183,17 @@ fn elements(counts: &mut Counts, section: &ElementSectionReader<'_>) -> Result<(
     segments(counts, section.count())?;
     for element in section.clone() {
         let element = element.map_err(|error| malformed(&error))?;
-        if matches!(element.kind, ElementKind::Passive) {
-            counts.passive_elements += match element.items {
-                ElementItems::Functions(items) => u64::from(items.count()),
-                ElementItems::Expressions(_, items) => u64::from(items.count()),
-            };
+        let items = match element.items {
+            ElementItems::Functions(items) => u64::from(items.count()),
+            ElementItems::Expressions(_, items) => u64::from(items.count()),
+        };
+        match element.kind {
+            ElementKind::Passive => counts.passive_elements += items,
+            ElementKind::Active { .. } => counts.active_elements += items,
+            ElementKind::Declared => {}
         }
     }
+    within("active table elements", counts.active_elements, ACTIVE_ELEMENTS)?;
     within("passive table elements", counts.passive_elements, PASSIVE_ELEMENTS)
 }
 
@@ -176,6 +202,11 @@ fn name(counts: &mut Counts, name: &str) -> Result<String, DeployError> {
     counts.name_bytes += name.len() as u64;
     within("bytes in the names of imports and exports", counts.name_bytes, NAME_BYTES)?;
     Ok(name.to_owned())
+}
+
+fn core_names(counts: &mut Counts, more: u32) -> Result<(), DeployError> {
+    counts.core_names += u64::from(more);
+    within("imports and exports of core modules", counts.core_names, CORE_NAMES)
 }
 
 fn segments(counts: &mut Counts, more: u32) -> Result<(), DeployError> {
