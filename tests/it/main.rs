@@ -22,5 +22,6 @@ mod matrix;
 mod published;
 mod recall;
 mod restart;
+mod shut_in;
 mod uploads;
 mod versions;

@@ -24,6 +24,7 @@ pub(super) struct File {
     pub(super) admin_listen: Option<SocketAddr>,
     pub(super) log_format: Option<Format>,
     pub(super) log_level: Option<Level>,
+    pub(super) landlock: Option<bool>,
     engine: Engine,
     host: Host,
     server: Server,
