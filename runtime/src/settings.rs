@@ -23,6 +23,9 @@ pub struct Settings {
 
 /// A command that starts a process which calls [`worker::main`](crate::worker::main) and does nothing else.
 ///
+/// It is started as it stands, and ends when the process that started it is not, or no longer, its parent: no wrapper may
+/// come between.
+///
 /// Most embedders name their own executable and an argument by which their `main` knows that it is the worker.
 #[derive(Debug, Clone)]
 pub struct WorkerCommand {

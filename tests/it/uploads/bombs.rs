@@ -48,6 +48,12 @@ fn for_the_scan() -> Vec<Bomb> {
     let nested = |levels: usize| format!("{}{}", "(component ".repeat(levels), ")".repeat(levels));
     let whole = agents::text("echo");
     let inner = wat::parse_str(nested(100)).unwrap();
+    let copied = format!(
+        "(component (core module $m (memory 100) (data (i32.const 0) \"{}\")) {})",
+        "0123456789abcdef".repeat(5 << 16),
+        "(core instance (instantiate $m))".repeat(60)
+    );
+    let copied = wat::parse_str(copied).unwrap();
     vec![
         bomb("one enormous function", TOO_COMPLEX, &function("(param i64)", &terms(300_000))),
         bomb("very many small functions", TOO_COMPLEX, &"(func) ".repeat(200_001)),
@@ -70,6 +76,12 @@ fn for_the_scan() -> Vec<Bomb> {
             name: "components in components",
             // A component is a section of the one around it: its id, its length, its bytes.
             component: [&whole, [4].as_slice(), &leb(inner.len()), &inner].concat(),
+            codes: TOO_COMPLEX,
+        },
+        Bomb {
+            name: "a segment that is copied sixty times for every call",
+            // The second component of the echo agent's, and an instance of it.
+            component: [&whole, [4].as_slice(), &leb(copied.len()), &copied, &[5, 4, 1, 0, 1, 0]].concat(),
             codes: TOO_COMPLEX,
         },
         bomb("very many types", TOO_COMPLEX, &{
