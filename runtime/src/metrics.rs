@@ -11,12 +11,18 @@ use crate::runtime::Inner;
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     calls: Mutex<BTreeMap<&'static str, u64>>,
+    compilations: Mutex<BTreeMap<&'static str, u64>>,
 }
 
 impl Counters {
     /// One call, by how it ended.
     pub(crate) fn call(&self, outcome: &'static str) {
         *self.calls.lock().entry(outcome).or_default() += 1;
+    }
+
+    /// One upload that wanted a compile worker, by how it ended: `compiled`, or the error's code.
+    pub(crate) fn compilation(&self, outcome: &'static str) {
+        *self.compilations.lock().entry(outcome).or_default() += 1;
     }
 }
 
@@ -30,6 +36,10 @@ impl Inner {
         family(&mut text, "calls_total", "counter", "Calls that ran, by how they ended.");
         for (outcome, count) in self.counters.calls.lock().iter() {
             let _ = writeln!(text, "insula_calls_total{{outcome=\"{outcome}\"}} {count}");
+        }
+        family(&mut text, "compilations_total", "counter", "Uploads that wanted a compile worker, by how they ended.");
+        for (outcome, count) in self.counters.compilations.lock().iter() {
+            let _ = writeln!(text, "insula_compilations_total{{outcome=\"{outcome}\"}} {count}");
         }
         self.cache_metrics(&mut text);
         let (components, bytes) = self.components.held();

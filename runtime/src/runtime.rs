@@ -12,12 +12,13 @@ use insula_tenancy::{
     Authenticator, Credential, Denied, Deploy, Invoke, KeyLookup, Manage, NewKey, OperatorScope, Permit, TenantScope,
     VersionId,
 };
+use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use crate::admission::Admission;
 use crate::chores::Chores;
-use crate::compile::CompilerPool;
+use crate::compile::{CHECK, CompilerPool};
 use crate::components::Components;
 use crate::control::Control;
 use crate::deploy::{Deployed, Upload};
@@ -63,6 +64,12 @@ pub enum OpenError {
     /// The guest threads.
     #[error("the guest threads could not be started")]
     Threads(#[source] std::io::Error),
+    /// What the compile worker says that it is shut in with does not hold it (B5).
+    #[error("the compile worker is not shut in ({detail}): this host must not take uploads")]
+    Sandbox {
+        /// What it could do.
+        detail: String,
+    },
 }
 
 #[derive(Debug)]
@@ -81,7 +88,9 @@ pub(crate) struct Inner {
     pub(crate) book: Arc<UsageBook>,
     /// Held by an erasure: they go one by one.
     pub(crate) erasing: tokio::sync::Mutex<()>,
-    checks: Vec<Check>,
+    /// Whether every limit bit when it was probed. Guests run on no other host (B5).
+    limits_bite: bool,
+    checks: Mutex<Vec<Check>>,
     chores: Chores,
     // Last, and in this order: guests stop before the ticker that would stop them.
     _threads: Scheduler,
@@ -116,8 +125,11 @@ impl Runtime {
         let ticker = Ticker::start(engine.as_ref().clone(), settings.engine.tick).map_err(OpenError::Threads)?;
         let threads = Scheduler::start(settings.engine.guest_threads.get(), &ticker, &Handle::current())
             .map_err(OpenError::Threads)?;
-        let checks = engine::probe(&engine, &threads.handle()).await;
-        let compilers = CompilerPool::new(settings.worker, &settings.host);
+        let compilers = CompilerPool::new(settings.worker, &settings.host).map_err(OpenError::Threads)?;
+        let handle = threads.handle();
+        let (mut checks, sandbox) = tokio::join!(engine::probe(&engine, &handle), compilers.probe());
+        let limits_bite = checks.iter().all(|check| check.passed);
+        checks.push(sandbox.map_err(|open| OpenError::Sandbox { detail: open.detail })?);
         let components = Components::new(engine, Arc::clone(&compilers), settings.host.component_cache_bytes.get())
             .map_err(engine_error)?;
         let book = Arc::new(UsageBook::default());
@@ -135,7 +147,8 @@ impl Runtime {
             importing: Arc::new(Semaphore::new(1)),
             book,
             erasing: tokio::sync::Mutex::default(),
-            checks,
+            limits_bite,
+            checks: Mutex::new(checks),
             chores: Chores::default(),
             catalog,
             _threads: threads,
@@ -176,7 +189,7 @@ impl Runtime {
         agent: &AgentName,
         call: Call,
     ) -> Result<Invocation, InvokeError> {
-        if !self.0.limits_bite() {
+        if !self.0.limits_bite {
             return Err(InvokeError::Unavailable);
         }
         self.0.invoke(permit, agent, call).await
@@ -385,10 +398,17 @@ impl Runtime {
     #[must_use]
     pub fn readiness(&self) -> Readiness {
         let closed = self.0.admission.is_closed();
-        let mut checks = self.0.checks.clone();
+        let mut checks = self.0.checks.lock().clone();
         let detail = if closed { "the host is shutting down" } else { "calls are admitted" };
         checks.push(Check { name: "admission", passed: !closed, detail: detail.to_owned() });
-        Readiness { ready: checks.iter().all(|check| check.passed), checks }
+        // Uploads depend on the compile worker, calls do not.
+        let ready = checks.iter().filter(|check| check.name != CHECK).all(|check| check.passed);
+        Readiness { ready, checks }
+    }
+
+    /// Adds a check of the embedder's own to the readiness: what it did to its process, say.
+    pub fn add_check(&self, check: Check) {
+        self.0.checks.lock().push(check);
     }
 
     /// What the host counts of itself, as Prometheus reads it.
@@ -411,11 +431,6 @@ impl Runtime {
 }
 
 impl Inner {
-    /// Whether every limit bit when it was probed. Guests run on no other host (B5).
-    fn limits_bite(&self) -> bool {
-        self.checks.iter().all(|check| check.passed)
-    }
-
     pub(crate) async fn flush_usage(&self) -> Result<(), CatalogError> {
         self.book.flush(&self.catalog, &self.maintenance).await
     }

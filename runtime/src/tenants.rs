@@ -15,6 +15,7 @@ use insula_tenancy::{TenantId, TenantScope, VersionId};
 use parking_lot::{Mutex, RwLock};
 
 use crate::admission::TenantSlots;
+use crate::compile::Failures;
 use crate::logs::Logs;
 use crate::sweep::Sweeping;
 use crate::usage::{Meter, UsageBook};
@@ -48,6 +49,8 @@ pub(crate) struct TenantEntry {
     /// Held by an upload from its scan to its end: one tenant's uploads go one by one.
     pub(crate) uploading: tokio::sync::Mutex<()>,
     pub(crate) sweeping: Sweeping,
+    /// What did not compile.
+    pub(crate) failures: Failures,
     /// Held while a component is compiled again for a new engine.
     pub(crate) recompiling: tokio::sync::Mutex<()>,
     /// Agents whose last change was dropped before it was done, and when: the catalog may still commit it, so that for a
@@ -263,6 +266,7 @@ impl TenantEntry {
             changing: tokio::sync::Mutex::default(),
             uploading: tokio::sync::Mutex::default(),
             sweeping: Sweeping::new(),
+            failures: Failures::default(),
             recompiling: tokio::sync::Mutex::default(),
             unsettled: Mutex::default(),
         }

@@ -51,5 +51,5 @@ mod versions;
 
 pub use openapi::openapi;
 pub use router::{admin_router, router, tenant_router};
-pub use server::{BindError, Server};
+pub use server::{BindError, Listeners, Server};
 pub use settings::ServerSettings;

@@ -24,5 +24,6 @@ mod probes;
 mod published;
 mod recall;
 mod restart;
+mod shut_in;
 mod uploads;
 mod versions;

@@ -113,11 +113,16 @@ fn show(deployed: &Deployed, activate: bool, terminal: &Terminal) {
         state
     ));
     let report = &deployed.report;
+    let compiled_in = if report.compiled {
+        terminal::duration_us(report.compile_ms.saturating_mul(1_000))
+    } else {
+        "no time: the same bytes were compiled before".to_owned()
+    };
     terminal.say_all(&terminal::facts([
         ("version", deployed.version.clone()),
         ("digest", deployed.digest.clone()),
         ("size", terminal::bytes(report.component_bytes)),
-        ("compiled in", terminal::duration_us(report.compile_ms.saturating_mul(1_000))),
+        ("compiled in", compiled_in),
     ]));
     for warning in &report.warnings {
         terminal.note(format_args!("  {} {}", terminal::warn("!"), terminal::plain(warning)));
