@@ -157,7 +157,7 @@ impl Inner {
         job: Job,
     ) -> Result<Invocation, InvokeError> {
         let clock = Arc::clone(&job.clock);
-        let task = self.scheduler.spawn(entry.id, clock, job.run());
+        let task = self.scheduler.spawn(entry.id, &entry.weight, clock, job.run());
         match AssertUnwindSafe(task).catch_unwind().await {
             Ok(Ran::Done(outcome, bill)) => {
                 self.counters.call(outcome.as_ref().map_or_else(CallFailure::code, |_| "ok"));
@@ -283,7 +283,7 @@ fn prepare(store: &mut Store<GuestState>, limits: &CallLimits, scheduler: Schedu
             Err(Interrupted::Cpu.into())
         } else if clock.is_late() {
             Err(Interrupted::Deadline.into())
-        } else if scheduler.is_contended() {
+        } else if scheduler.gives_way() {
             Ok(UpdateDeadline::YieldCustom(1, Box::pin(to_the_back())))
         } else {
             Ok(UpdateDeadline::Continue(1))

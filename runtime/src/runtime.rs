@@ -122,9 +122,9 @@ impl Runtime {
         if let Some(failed) = checks.iter().find(|check| !check.passed) {
             return Err(OpenError::Probe { limit: failed.name, detail: failed.detail.clone() });
         }
-        let ticker = Ticker::start(engine.as_ref().clone(), settings.engine.tick).map_err(OpenError::Threads)?;
-        let threads = Scheduler::start(settings.engine.guest_threads.get(), &ticker, &Handle::current())
-            .map_err(OpenError::Threads)?;
+        let (tick, guest_threads) = (settings.engine.tick, settings.engine.guest_threads.get());
+        let ticker = Ticker::start(engine.as_ref().clone(), tick).map_err(OpenError::Threads)?;
+        let threads = Scheduler::start(guest_threads, tick, &ticker, &Handle::current()).map_err(OpenError::Threads)?;
         let compilers = CompilerPool::new(settings.worker, &settings.host);
         let components = Components::new(engine, Arc::clone(&compilers), settings.host.component_cache_bytes.get())
             .map_err(engine_error)?;

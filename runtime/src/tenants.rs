@@ -16,6 +16,7 @@ use parking_lot::{Mutex, RwLock};
 
 use crate::admission::TenantSlots;
 use crate::logs::Logs;
+use crate::scheduler::Weight;
 use crate::sweep::Sweeping;
 use crate::usage::{Meter, UsageBook};
 
@@ -39,6 +40,7 @@ pub(crate) struct TenantEntry {
     pub(crate) id: TenantId,
     pub(crate) store: TenantStore,
     pub(crate) slots: Arc<TenantSlots>,
+    pub(crate) weight: Arc<Weight>,
     pub(crate) logs: Arc<Logs>,
     limits: RwLock<Arc<Limits>>,
     stale: AtomicBool,
@@ -123,6 +125,7 @@ impl Tenants {
         }
         let entry = entries.entry(scope.tenant()).or_insert_with(|| Arc::new(TenantEntry::new(scope, store, &limits)));
         entry.logs.set_limit(limits.log_ring_bytes.get());
+        entry.weight.set(limits.weight);
         *entry.limits.write() = Arc::new(limits);
         entry.stale.store(self.changes.load(Ordering::SeqCst) != before, Ordering::Release);
         Ok(Arc::clone(entry))
@@ -256,6 +259,7 @@ impl TenantEntry {
             id: scope.tenant(),
             store,
             slots: Arc::default(),
+            weight: Arc::new(Weight::new(limits.weight)),
             logs: Logs::new(limits.log_ring_bytes.get()),
             limits: RwLock::new(Arc::new(*limits)),
             stale: AtomicBool::new(false),
