@@ -149,7 +149,7 @@ impl Inner {
         job: Job,
     ) -> Result<Invocation, InvokeError> {
         let clock = Arc::clone(&job.clock);
-        let task = self.scheduler.spawn(entry.id, clock, job.run());
+        let task = self.scheduler.spawn(entry.id, &entry.weight, clock, job.run());
         match AssertUnwindSafe(task).catch_unwind().await {
             Ok(Ran::Done(outcome, bill)) => {
                 self.counters.call(outcome.as_ref().map_or_else(CallFailure::code, |_| "ok"));

@@ -122,9 +122,9 @@ impl Runtime {
         let stores = Stores::open(dir, authenticator.realm(), store_settings);
         let engine_error = |error: wasmtime::Error| OpenError::Engine { reason: format!("{error:#}") };
         let engine = Arc::new(engine::config::runtime(&settings.engine).map_err(engine_error)?);
-        let ticker = Ticker::start(engine.as_ref().clone(), settings.engine.tick).map_err(OpenError::Threads)?;
-        let threads = Scheduler::start(settings.engine.guest_threads.get(), &ticker, &Handle::current())
-            .map_err(OpenError::Threads)?;
+        let (tick, guest_threads) = (settings.engine.tick, settings.engine.guest_threads.get());
+        let ticker = Ticker::start(engine.as_ref().clone(), tick).map_err(OpenError::Threads)?;
+        let threads = Scheduler::start(guest_threads, tick, &ticker, &Handle::current()).map_err(OpenError::Threads)?;
         let compilers = CompilerPool::new(settings.worker, &settings.host).map_err(OpenError::Threads)?;
         let handle = threads.handle();
         let (mut checks, sandbox) = tokio::join!(engine::probe(&engine, &handle), compilers.probe());

@@ -17,6 +17,7 @@ use parking_lot::{Mutex, RwLock};
 use crate::admission::TenantSlots;
 use crate::compile::Failures;
 use crate::logs::Logs;
+use crate::scheduler::Weight;
 use crate::sweep::Sweeping;
 use crate::usage::{Meter, UsageBook};
 
@@ -40,6 +41,7 @@ pub(crate) struct TenantEntry {
     pub(crate) id: TenantId,
     pub(crate) store: TenantStore,
     pub(crate) slots: Arc<TenantSlots>,
+    pub(crate) weight: Arc<Weight>,
     pub(crate) logs: Arc<Logs>,
     limits: RwLock<Arc<Limits>>,
     stale: AtomicBool,
@@ -126,6 +128,7 @@ impl Tenants {
         }
         let entry = entries.entry(scope.tenant()).or_insert_with(|| Arc::new(TenantEntry::new(scope, store, &limits)));
         entry.logs.set_limit(limits.log_ring_bytes.get());
+        entry.weight.set(limits.weight);
         *entry.limits.write() = Arc::new(limits);
         entry.stale.store(self.changes.load(Ordering::SeqCst) != before, Ordering::Release);
         Ok(Arc::clone(entry))
@@ -259,6 +262,7 @@ impl TenantEntry {
             id: scope.tenant(),
             store,
             slots: Arc::default(),
+            weight: Arc::new(Weight::new(limits.weight)),
             logs: Logs::new(limits.log_ring_bytes.get()),
             limits: RwLock::new(Arc::new(*limits)),
             stale: AtomicBool::new(false),

@@ -183,6 +183,9 @@ limits! {
         "The ring that keeps the tenant's latest log lines.", "filling the host's memory with log";
     concurrency "concurrency" "calls", 64, 1, 10_000,
         "Calls of the tenant that are in the host at the same time.", "taking every place of the host";
+    weight "weight" "parts", 100, 1, 10_000,
+        "The tenant's part of the processors and of the places of a full host, against the weights of the others.",
+        "taking more than one's part when others wait";
     component_bytes "component-bytes" "bytes", 32 * MIB, 1, 128 * MIB,
         "One uploaded component.", "uploads that fill the disk, and compilations that take all day";
     agents "agents" "agents", 100, 1, 10_000,

@@ -48,7 +48,7 @@ pub(crate) fn prepare(
             Err(Interrupted::Cpu.into())
         } else if clock.is_late() {
             Err(Interrupted::Deadline.into())
-        } else if scheduler.is_contended() {
+        } else if scheduler.gives_way() {
             Ok(UpdateDeadline::YieldCustom(1, Box::pin(to_the_back())))
         } else {
             Ok(UpdateDeadline::Continue(1))

@@ -64,6 +64,11 @@ impl CallClock {
         SLICE_START.set(at);
     }
 
+    /// Processor time of the slice that runs on this thread.
+    pub(crate) fn slice_so_far() -> Duration {
+        thread_time().saturating_sub(SLICE_START.get())
+    }
+
     /// A slice of this call has ended.
     pub(crate) fn end_slice(&self, took: Duration) {
         self.cpu.fetch_add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
@@ -71,8 +76,7 @@ impl CallClock {
 
     /// Processor time so far, with the slice that runs now. On the guest's thread.
     pub(crate) fn cpu_now(&self) -> Duration {
-        let slice = thread_time().saturating_sub(SLICE_START.get());
-        Duration::from_nanos(self.cpu.load(Ordering::Relaxed)) + slice
+        Duration::from_nanos(self.cpu.load(Ordering::Relaxed)) + Self::slice_so_far()
     }
 
     /// Time since admission.
