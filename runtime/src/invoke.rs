@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use insula_host_api::bindings::exports::insula::agent::handler;
-use insula_host_api::{Budget, CallLimits, Grants, Host, Level, LogSink};
+use insula_host_api::{Budget, CallLimits, Grants, Host, HostCalls, Level, LogSink};
 use insula_store::{AgentName, CatalogError};
 use insula_tenancy::{InvocationId, Invoke, Permit};
 use wasmtime::{PoolConcurrencyLimitError, Store, UpdateDeadline};
@@ -32,7 +32,7 @@ const METADATA_BYTES: usize = 16 << 10;
 /// What a host call may lift beside the largest value: names, records, the list's own words.
 const LIFT_SLACK: u64 = 64 << 10;
 /// Component-model handles of one call.
-const HANDLES: usize = 1_024;
+pub(crate) const HANDLES: usize = 1_024;
 /// How much fuel a guest takes at once. Generated code counts it in a register, and writes it back only when it calls out
 /// or has used its share: of a call that the epoch ends, the bill may miss this much at most. About a millisecond.
 const FUEL_STRIDE: u64 = 1_000_000;
@@ -41,9 +41,9 @@ const POOL_RETRY: Duration = Duration::from_secs(1);
 
 /// What a guest thread brings back.
 enum Ran {
-    Done(Result<Response, CallFailure>, Bill),
-    /// The pool had nothing left: nothing ran.
-    NoInstance,
+    Done(Result<Response, CallFailure>, Bill, HostCalls),
+    /// The pool had nothing left: nothing ran, but for a start function perhaps.
+    NoInstance(Bill),
 }
 
 /// Everything that the guest's thread needs, owned.
@@ -157,17 +157,15 @@ impl Inner {
         job: Job,
     ) -> Result<Invocation, InvokeError> {
         let clock = Arc::clone(&job.clock);
-        let task = self.scheduler.spawn(entry.id, clock, job.run());
-        match AssertUnwindSafe(task).catch_unwind().await {
-            Ok(Ran::Done(outcome, bill)) => {
+        match self.scheduler.spawn(entry.id, clock, job.run_to_its_end()).await {
+            Ran::Done(outcome, bill, host_calls) => {
                 self.counters.call(outcome.as_ref().map_or_else(CallFailure::code, |_| "ok"));
-                Ok(Invocation { id, version, outcome, bill })
+                if outcome == Err(CallFailure::HostFault) {
+                    tracing::error!(tenant = %entry.id, invocation = %id, "a call ended by a fault of the host");
+                }
+                Ok(Invocation { id, version, outcome, bill, host_calls })
             }
-            Ok(Ran::NoInstance) => Err(InvokeError::HostBusy { retry_after: POOL_RETRY }),
-            Err(_) => {
-                tracing::error!(tenant = %entry.id, invocation = %id, "a call panicked outside of its guest");
-                Ok(Invocation { id, version, outcome: Err(CallFailure::HostFault), bill: Bill::default() })
-            }
+            Ran::NoInstance(bill) => Err(InvokeError::NoInstance { retry_after: POOL_RETRY, bill }),
         }
     }
 }
@@ -205,8 +203,16 @@ fn request(call: Call, active: &ActiveAgent, id: InvocationId) -> handler::Reque
 }
 
 impl Job {
-    async fn run(self) -> Ran {
-        let mut unbilled = Unbilled { meter: self.meter, clock: Arc::clone(&self.clock), armed: true };
+    /// Runs the call. One that panics outside of its guest is a fault of the host, and has a bill like any other.
+    async fn run_to_its_end(self) -> Ran {
+        let mut unbilled = Unbilled { meter: Arc::clone(&self.meter), clock: Arc::clone(&self.clock), armed: true };
+        match AssertUnwindSafe(self.run(&mut unbilled)).catch_unwind().await {
+            Ok(ran) => ran,
+            Err(_panic) => Ran::Done(Err(CallFailure::HostFault), unbilled.settle(), HostCalls::default()),
+        }
+    }
+
+    async fn run(self, unbilled: &mut Unbilled) -> Ran {
         let request_bytes = self.request.body.len() as u64;
         let (limits, clock, log) = (self.limits, self.clock, self.log);
         let host = Host::new(self.grants, Budget::new(limits), Arc::clone(&clock) as _);
@@ -223,10 +229,11 @@ impl Job {
             // An instance that began before the pool was empty may have run a start function.
             let bill = settle(&store, &limits, &clock);
             unbilled.armed = false;
-            if bill.fuel > 0 {
-                unbilled.meter.add(&bill, true);
+            if bill.fuel == 0 {
+                return Ran::NoInstance(Bill::default());
             }
-            return Ran::NoInstance;
+            unbilled.meter.add(&bill, store.data().host.budget.host_calls_by_kind(), true);
+            return Ran::NoInstance(bill);
         }
         let outcome = match outcome {
             Ok(Ok(answer)) => response(answer, &limits),
@@ -236,8 +243,9 @@ impl Job {
         let mut bill = settle(&store, &limits, &clock);
         bill.request_bytes = request_bytes;
         bill.response_bytes = outcome.as_ref().map_or(0, |response| response.body.len() as u64);
+        let host_calls = store.data().host.budget.host_calls_by_kind();
         unbilled.armed = false;
-        unbilled.meter.add(&bill, outcome.is_err());
+        unbilled.meter.add(&bill, host_calls, outcome.is_err());
         if let Err(failure) = &outcome
             && !matches!(failure, CallFailure::Agent(_))
         {
@@ -246,7 +254,7 @@ impl Job {
         // The slot in a memory pool is free before the next call is let in for it.
         drop(store);
         drop(self.admitted);
-        Ran::Done(outcome, bill)
+        Ran::Done(outcome, bill, host_calls)
     }
 }
 
@@ -257,12 +265,22 @@ struct Unbilled {
     armed: bool,
 }
 
+impl Unbilled {
+    /// Bills what is known without the store: time.
+    fn settle(&mut self) -> Bill {
+        let clock = self.clock.as_ref() as &dyn insula_host_api::CallClock;
+        let bill = Bill { cpu_us: clock.cpu_us(), wall_us: clock.wall_us(), ..Bill::default() };
+        if std::mem::take(&mut self.armed) {
+            self.meter.add(&bill, HostCalls::default(), true);
+        }
+        bill
+    }
+}
+
 impl Drop for Unbilled {
     fn drop(&mut self) {
         if self.armed {
-            let clock = self.clock.as_ref() as &dyn insula_host_api::CallClock;
-            let bill = Bill { cpu_us: clock.cpu_us(), wall_us: clock.wall_us(), ..Bill::default() };
-            self.meter.add(&bill, true);
+            self.settle();
         }
     }
 }
@@ -356,8 +374,12 @@ fn settle(store: &Store<GuestState>, limits: &CallLimits, clock: &CallClock) -> 
         cpu_us: clock.cpu_us(),
         wall_us: clock.wall_us(),
         peak_memory: budget.peak_memory(),
+        table_elements: budget.table_elements(),
         host_calls: budget.host_calls(),
         host_bytes: budget.host_bytes(),
+        storage_read_bytes: budget.storage_read(),
+        storage_write_bytes: budget.storage_written(),
+        cache_traffic_bytes: budget.cache_moved(),
         log_bytes: budget.log().used(),
         log_dropped: budget.log().dropped(),
         request_bytes: 0,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use insula_host_api::{Cache, CacheStatistics, NamespaceName, Storage};
 use insula_store::{
     AgentName, AgentRecord, Catalog, CatalogError, DataDir, Limits, Maintenance, OpenDataDirError, StoreSettings,
-    Stores, UsageRow, VersionRecord,
+    Stores, Usage, VersionRecord,
 };
 use insula_tenancy::{
     Authenticator, Credential, Denied, Deploy, Invoke, KeyLookup, Manage, NewKey, OperatorScope, Permit, TenantScope,
@@ -361,12 +361,12 @@ impl Runtime {
         Ok(LogReader(Arc::clone(&self.0.tenants.entry(permit).await?.logs)))
     }
 
-    /// What the tenant has used, by agent, version and day, up to now.
+    /// What the tenant has used up to now, by agent, version and day, and in all.
     ///
     /// # Errors
     ///
     /// When the catalog cannot be read or written.
-    pub async fn usage(&self, scope: &TenantScope) -> Result<Vec<UsageRow>, CatalogError> {
+    pub async fn usage(&self, scope: &TenantScope) -> Result<Usage, CatalogError> {
         self.0.flush_usage().await?;
         self.0.catalog.usage(scope).await
     }

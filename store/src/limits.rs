@@ -165,6 +165,12 @@ limits! {
         "Host functions that one call may call.", "keeping the host busy on the guest's behalf";
     host_bytes "host-bytes" "bytes", 64 * MIB, 1, 16 * GIB,
         "Bytes that one call may move through host functions, both ways.", "copying without end";
+    storage_read_bytes "storage-read-bytes" "bytes", 64 * MIB, 1, 16 * GIB,
+        "Keys and values that storage answers one call with.", "reading the disk on and on";
+    storage_write_bytes "storage-write-bytes" "bytes", 32 * MIB, 1, 16 * GIB,
+        "Buckets, keys, values and conditions that one call asks storage to write.", "wearing the disk out with the same keys, written again and again";
+    cache_traffic_bytes "cache-traffic-bytes" "bytes", 64 * MIB, 1, 16 * GIB,
+        "Namespaces, keys and values that one call moves into the cache and out of it.", "turning the whole cache over, again and again";
     log_bytes "log-bytes" "bytes", 64 * KIB, 1, 16 * MIB,
         "Log messages of one call.", "drowning the log";
     request_bytes "request-bytes" "bytes", 4 * MIB, 1, 64 * MIB,
@@ -212,6 +218,9 @@ impl Limits {
             table_elements: self.table_elements,
             host_calls: self.host_calls,
             host_bytes: self.host_bytes,
+            storage_read_bytes: self.storage_read_bytes,
+            storage_write_bytes: self.storage_write_bytes,
+            cache_traffic_bytes: self.cache_traffic_bytes,
             log_bytes: self.log_bytes,
             response_bytes: self.response_bytes,
             value_bytes: self.value_bytes,

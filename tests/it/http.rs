@@ -195,7 +195,17 @@ fn every_answer_has_an_id_of_its_own_and_says_whose_it_is() {
 fn an_unknown_route_is_404_and_a_wrong_method_405_with_the_right_ones() {
     let host = Host::shared();
     let (tenant, other) = (host.tenant("lost"), host.tenant("other"));
-    for path in ["/", "/v1", "/v1/", "/v1/agents/", "/v1/agents/a/b/c", "/v2/agents", "/v1/storage/", "/v1/caches", "/V1/agents"] {
+    for path in [
+        "/",
+        "/v1",
+        "/v1/",
+        "/v1/agents/",
+        "/v1/agents/a/b/c",
+        "/v2/agents",
+        "/v1/storage/",
+        "/v1/caches",
+        "/V1/agents",
+    ] {
         assert_refused(&tenant.get(path), 404, "not-found");
     }
     // On a listener of their own, operators' routes are nowhere else; nor are tenants' routes there.

@@ -8,6 +8,8 @@
     reason = "a test says what went wrong by failing; clippy's allowance does not reach helpers beside #[test] functions"
 )]
 
+mod bills;
+mod budgets;
 mod cli;
 mod dev_runner;
 mod erase;
