@@ -15,6 +15,9 @@ pub(crate) struct Agent {
     pub(crate) agent: String,
     pub(crate) agent_id: String,
     pub(crate) active: Option<Version>,
+    /// Its own limits.
+    #[serde(default)]
+    pub(crate) limits: ByName,
     pub(crate) created_us: u64,
     pub(crate) updated_us: u64,
 }
@@ -29,6 +32,13 @@ pub(crate) struct Version {
     pub(crate) component_bytes: u64,
     pub(crate) created_us: u64,
     pub(crate) active: bool,
+}
+
+/// `GET /v1/agents/{agent}/limits`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct AgentLimits {
+    pub(crate) own: ByName,
+    pub(crate) effective: ByName,
 }
 
 /// `GET /v1/agents`.

@@ -88,6 +88,12 @@ impl Inner {
             tracing::warn!(tenant = %entry.id, agent = %agent, "a component was not loaded within a call's deadline");
             InvokeError::Unavailable
         })??;
+        // An agent's own limits are known once the agent is: until here it was the tenant's that counted.
+        let limits = active.limits.within(&limits);
+        if call.body.len() as u64 > limits.request_bytes.get() {
+            return Err(InvokeError::RequestTooLarge { limit: limits.request_bytes.get() });
+        }
+        clock.tighten(micros(limits.wall_us), micros(limits.cpu_us));
         let id = InvocationId::generate();
         let job = self.job(&entry, &active, loaded, call, id, clock, admitted, limits.call());
         self.run(&entry, active.version, id, job).await

@@ -49,7 +49,7 @@ pub use clock::{Clock, MonotonicClock};
 pub use data_dir::{DataDir, OpenDataDirError};
 pub use digest::{Digest, InvalidDigest};
 pub use erasure::Remains;
-pub use limits::{InvalidLimit, LimitSpec, Limits, LimitsPatch};
+pub use limits::{AgentLimits, InvalidAgentLimit, InvalidLimit, LimitSpec, Limits, LimitsPatch};
 pub use maintenance::{Holdings, Maintenance, MaintenanceError};
 pub use quota::Quota;
 pub use shelf::{Shelf, ShelfError, StagedArtefact, Staging, VerifiedArtefact};

@@ -129,6 +129,24 @@ macro_rules! limits {
                 [$(($name, self.$field.get()),)*].into_iter()
             }
 
+            /// These limits with what a patch sets, which was checked when it was stored.
+            pub(crate) fn overlaid(&self, patch: &LimitsPatch) -> Self {
+                let mut limits = *self;
+                $(
+                    if let Some(value) = patch.$field.and_then(NonZeroU64::new) {
+                        limits.$field = value;
+                    }
+                )*
+                limits
+            }
+
+            /// Of each limit the smaller one: this, or what a patch sets.
+            fn lowered(&self, patch: &LimitsPatch) -> Self {
+                let mut limits = self.overlaid(patch);
+                $(limits.$field = limits.$field.min(self.$field);)*
+                limits
+            }
+
             /// The limits as a patch that sets all of them.
             fn as_patch(&self) -> LimitsPatch {
                 LimitsPatch { $($field: Some(self.$field.get()),)* }
@@ -137,14 +155,26 @@ macro_rules! limits {
             /// Reads limits as the catalog keeps them: what an older release did not know takes the standard value, and
             /// what only a newer one knows is passed over.
             pub(crate) fn from_stored(text: &str) -> Result<Self, serde_json::Error> {
+                Ok(Self::standard().overlaid(&LimitsPatch::from_stored(text)?))
+            }
+        }
+
+        impl LimitsPatch {
+            /// Name and value of each that is set, in the order of [`Limits::CEILINGS`].
+            pub fn entries(&self) -> impl Iterator<Item = (&'static str, u64)> + use<> {
+                [$(($name, self.$field),)*].into_iter().filter_map(|(name, value)| Some((name, value?)))
+            }
+
+            /// Reads a patch as the catalog keeps it: what only a newer release knows is passed over, and none is zero.
+            pub(crate) fn from_stored(text: &str) -> Result<Self, serde_json::Error> {
                 let stored: serde_json::Map<String, serde_json::Value> = serde_json::from_str(text)?;
-                let mut limits = Self::standard();
+                let mut patch = Self::default();
                 $(
                     if let Some(value) = stored.get($name) {
-                        limits.$field = NonZeroU64::deserialize(value)?;
+                        patch.$field = Some(NonZeroU64::deserialize(value)?.get());
                     }
                 )*
-                Ok(limits)
+                Ok(patch)
             }
         }
     };
@@ -239,5 +269,8 @@ impl Limits {
     }
 }
 
+mod agent;
 #[cfg(test)]
 mod tests;
+
+pub use agent::{AgentLimits, InvalidAgentLimit};

@@ -5,7 +5,7 @@ use insula_tenancy::{AgentId, KeyId, Permissions, TenantId, VersionId};
 use serde::{Serialize, Serializer};
 
 use super::names::{AgentName, TenantName};
-use crate::{Digest, Limits};
+use crate::{AgentLimits, Digest, Limits};
 
 /// Whether a tenant may act.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -99,6 +99,8 @@ pub struct AgentRecord {
     pub name: AgentName,
     /// The version that answers calls.
     pub active: Option<VersionRecord>,
+    /// Limits of its own, below the tenant's.
+    pub limits: AgentLimits,
     /// When it came to be, in Unix microseconds.
     pub created_us: u64,
     /// When it last changed, in Unix microseconds.

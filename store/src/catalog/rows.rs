@@ -10,7 +10,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::error::CatalogError;
 use super::records::{AgentRecord, KeyInfo, TenantRecord, TenantState, UsageAmounts, UsageRow, VersionRecord};
-use crate::Limits;
+use crate::{AgentLimits, Limits};
 
 /// Now, in Unix microseconds.
 pub(super) fn now_us() -> i64 {
@@ -117,6 +117,7 @@ pub(super) struct AgentRow {
     pub(super) name: super::AgentName,
     pub(super) active: Option<VersionId>,
     pub(super) last_number: u64,
+    pub(super) limits: AgentLimits,
     pub(super) created_us: u64,
     pub(super) updated_us: u64,
 }
@@ -128,14 +129,15 @@ impl AgentRow {
             name: parsed(row, "name")?,
             active: parsed_option(row, "active_version")?,
             last_number: number(row, "last_number")?,
+            limits: AgentLimits::from_stored(text(row, "limits")?).map_err(|error| unreadable("limits", error))?,
             created_us: number(row, "created_us")?,
             updated_us: number(row, "updated_us")?,
         })
     }
 
     pub(super) fn with(self, active: Option<VersionRecord>) -> AgentRecord {
-        let Self { id, name, created_us, updated_us, .. } = self;
-        AgentRecord { id, name, active, created_us, updated_us }
+        let Self { id, name, limits, created_us, updated_us, .. } = self;
+        AgentRecord { id, name, active, limits, created_us, updated_us }
     }
 }
 

@@ -32,9 +32,9 @@ pub(super) const COUNT_OPERATOR_KEYS: &str = "SELECT COUNT(*) FROM keys WHERE te
 pub(super) const FIND_KEY: &str = "SELECT keys.tenant_id, keys.hash, keys.permissions, tenants.state, tenants.phase \
      FROM keys LEFT JOIN tenants ON tenants.id = keys.tenant_id WHERE keys.id = ?1 AND keys.revoked_us IS NULL";
 
-pub(super) const SELECT_AGENTS: &str = "SELECT id, name, active_version, last_number, created_us, updated_us \
+pub(super) const SELECT_AGENTS: &str = "SELECT id, name, active_version, last_number, limits, created_us, updated_us \
      FROM agents WHERE tenant_id = ?1 ORDER BY name";
-pub(super) const SELECT_AGENT: &str = "SELECT id, name, active_version, last_number, created_us, updated_us \
+pub(super) const SELECT_AGENT: &str = "SELECT id, name, active_version, last_number, limits, created_us, updated_us \
      FROM agents WHERE tenant_id = ?1 AND name = ?2";
 pub(super) const COUNT_AGENTS: &str = "SELECT COUNT(*) FROM agents WHERE tenant_id = ?1";
 pub(super) const INSERT_AGENT: &str =
@@ -43,6 +43,8 @@ pub(super) const UPDATE_AGENT_NUMBER: &str =
     "UPDATE agents SET last_number = ?3, updated_us = ?4 WHERE tenant_id = ?1 AND id = ?2";
 pub(super) const UPDATE_AGENT_ACTIVE: &str =
     "UPDATE agents SET active_version = ?3, updated_us = ?4 WHERE tenant_id = ?1 AND id = ?2";
+pub(super) const UPDATE_AGENT_LIMITS: &str =
+    "UPDATE agents SET limits = ?3, updated_us = ?4 WHERE tenant_id = ?1 AND id = ?2";
 pub(super) const DELETE_AGENT: &str = "DELETE FROM agents WHERE tenant_id = ?1 AND id = ?2";
 
 pub(super) const INSERT_VERSION: &str = "INSERT INTO versions \

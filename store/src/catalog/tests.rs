@@ -235,8 +235,7 @@ async fn a_catalog_of_an_earlier_release_keeps_its_rows_and_takes_new_ones() {
     let earlier = earlier_catalog(&data, 2).await;
     let (a, b) = (world.a.tenant().to_string(), world.b.tenant().to_string());
     for (tenant, calls) in [(&a, 3), (&b, 4)] {
-        let insert =
-            "INSERT INTO tenants (id, name, state, limits, created_us) VALUES (?1, ?3, 'active', ?2, 7)";
+        let insert = "INSERT INTO tenants (id, name, state, limits, created_us) VALUES (?1, ?3, 'active', ?2, 7)";
         let limits = serde_json::to_string(&Limits::standard()).unwrap().replace("\"agents\":100", "\"agents\":7");
         sqlx::query(insert).bind(tenant).bind(limits).bind(format!("earlier-{calls}")).execute(&earlier).await.unwrap();
         let insert = "INSERT INTO usage VALUES (?1, 'agt_01jd3kf0x2c9b8m7n6p5q4r3s2', 'ver_01jd3kf0x2c9b8m7n6p5q4r3s2', \
