@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use insula_host_api::{Cache, CacheStatistics, NamespaceName, Storage};
 use insula_store::{
-    AgentName, AgentRecord, Catalog, CatalogError, DataDir, Limits, Maintenance, OpenDataDirError, StoreSettings,
-    Stores, UsageRow, VersionRecord,
+    AgentLimits, AgentName, AgentRecord, Catalog, CatalogError, DataDir, Limits, LimitsPatch, Maintenance,
+    OpenDataDirError, StoreSettings, Stores, Usage, VersionRecord,
 };
 use insula_tenancy::{
     Authenticator, Credential, Denied, Deploy, Invoke, KeyLookup, Manage, NewKey, OperatorScope, Permit, TenantScope,
@@ -317,6 +317,41 @@ impl Runtime {
         self.0.tenants.change(permit, &entry, name, set).await
     }
 
+    /// An agent's own limits, and what its calls may use: of each limit the smaller of its own and the tenant's.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`.
+    pub async fn agent_limits(
+        &self,
+        scope: &TenantScope,
+        name: &AgentName,
+    ) -> Result<(AgentLimits, Limits), CatalogError> {
+        let own = self.0.catalog.agent(scope, name).await?.limits;
+        Ok((own, own.within(&*self.limits(scope).await?)))
+    }
+
+    /// Sets an agent's own limits, whole; an empty patch leaves it with the tenant's. They hold for calls that begin after
+    /// it returns.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`; `Invalid` for a limit outside its range, above the tenant's, or not of a call.
+    pub async fn set_agent_limits(
+        &self,
+        permit: &Permit<'_, Manage>,
+        name: &AgentName,
+        own: LimitsPatch,
+    ) -> Result<(AgentLimits, Limits), CatalogError> {
+        let own = AgentLimits::new(own)?;
+        let entry = self.0.tenants.entry(permit).await?;
+        let tenant = entry.limits();
+        own.check_below(&tenant)?;
+        let set = self.0.catalog.set_agent_limits(permit, name, &own);
+        self.0.tenants.change(permit, &entry, name, set).await?;
+        Ok((own, own.within(&tenant)))
+    }
+
     /// The tenant's storage, as its agents see it.
     ///
     /// # Errors
@@ -369,12 +404,12 @@ impl Runtime {
         Ok(LogReader(Arc::clone(&self.0.tenants.entry(permit).await?.logs)))
     }
 
-    /// What the tenant has used, by agent, version and day, up to now.
+    /// What the tenant has used up to now, by agent, version and day, and in all.
     ///
     /// # Errors
     ///
     /// When the catalog cannot be read or written.
-    pub async fn usage(&self, scope: &TenantScope) -> Result<Vec<UsageRow>, CatalogError> {
+    pub async fn usage(&self, scope: &TenantScope) -> Result<Usage, CatalogError> {
         self.0.flush_usage().await?;
         self.0.catalog.usage(scope).await
     }

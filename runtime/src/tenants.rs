@@ -10,7 +10,9 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use insula_host_api::{Cache, Configuration};
-use insula_store::{AgentName, Catalog, CatalogError, Digest, Limits, Quota, ShelfError, Staging, Stores, TenantStore};
+use insula_store::{
+    AgentLimits, AgentName, Catalog, CatalogError, Digest, Limits, Quota, ShelfError, Staging, Stores, TenantStore,
+};
 use insula_tenancy::{TenantId, TenantScope, VersionId};
 use parking_lot::{Mutex, RwLock};
 
@@ -86,6 +88,8 @@ pub(crate) struct ActiveAgent {
     pub(crate) version_text: String,
     pub(crate) digest: Digest,
     pub(crate) configuration: Arc<Configuration>,
+    /// The agent's own: calls have the smaller of these and the tenant's.
+    pub(crate) limits: AgentLimits,
     /// The tenant's cache, as this version sees it.
     pub(crate) cache: Arc<dyn Cache>,
     pub(crate) meter: Arc<Meter>,
@@ -247,6 +251,7 @@ impl Tenants {
             digest: version.digest,
             meter: Meter::new(entry.id, agent.id, version.id, &self.book),
             configuration: Arc::new(configuration),
+            limits: agent.limits,
             cache: entry.store.cache().for_version(version.id),
         });
         if !entry.is_unsettled(name) {

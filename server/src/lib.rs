@@ -14,6 +14,7 @@
 
 mod accept;
 mod activity;
+mod agent_limits;
 mod agents;
 mod answer;
 mod app;

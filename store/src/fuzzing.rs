@@ -106,8 +106,13 @@ fn something() -> (StorageCounters, Vec<ArchivePart>) {
     let (digest, length) = (Digest::of(BYTES), BYTES.len() as u64);
     let version = ArchivedVersion { number: 1, digest, component_bytes: length };
     let configuration = BTreeMap::from([("name".to_owned(), "value".to_owned())]);
-    let agent =
-        "one".parse().ok().map(|name| ArchivedAgent { name, configuration, active: Some(1), versions: vec![version] });
+    let agent = "one".parse().ok().map(|name| ArchivedAgent {
+        name,
+        configuration,
+        limits: crate::AgentLimits::default(),
+        active: Some(1),
+        versions: vec![version],
+    });
     let component = ArchivePart::Component { digest, length };
     let piece = ArchivePart::Piece { bytes: BYTES.to_vec(), last: true };
     let parts = agent.map(ArchivePart::Agent).into_iter().chain([component, piece, ArchivePart::Entries(batch)]);

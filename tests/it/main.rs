@@ -8,6 +8,9 @@
     reason = "a test says what went wrong by failing; clippy's allowance does not reach helpers beside #[test] functions"
 )]
 
+mod agent_limits;
+mod bills;
+mod budgets;
 mod cli;
 mod dev_runner;
 mod erase;

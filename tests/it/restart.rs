@@ -253,6 +253,58 @@ fn an_order_to_stop_lets_calls_end_and_writes_everything_down() {
     }
 }
 
+/// Calls in a tenant's usage. Asking writes down what is pending.
+fn calls_of(tenant: &Tenant) -> u64 {
+    let usage = tenant.get("/v1/usage").json();
+    usage["total"]["calls"].as_u64().unwrap_or_else(|| panic!("{usage}"))
+}
+
+#[test]
+fn a_kill_loses_no_usage_that_was_shown_or_written_and_at_most_what_came_since() {
+    let desk = Desk::new();
+    let (data, file) = (desk.path("data"), desk.path("host.toml"));
+    let serve = |flush: &str| {
+        fs::write(&file, format!("[host]\nusage-flush = '{flush}'\n")).unwrap();
+        let arguments = ["serve", "--data", data.to_str().unwrap(), "--config", file.to_str().unwrap()];
+        Served::from(desk.start(&[arguments.as_slice(), ON_FREE_PORTS.as_slice()].concat()))
+    };
+    // A window that never closes by itself: what is written is what someone was shown.
+    let host = serve("86400s");
+    let operator = host.operator.clone().unwrap();
+    let tenants = [host.tenant(&operator, "acme"), host.tenant(&operator, "globex")];
+    let call = |host: &Served, times: usize| {
+        for tenant in tenants.iter().map(|tenant| host.known(tenant)) {
+            for _ in 0..times {
+                assert_eq!(tenant.invoke("echo", "hello").status, 200);
+            }
+        }
+    };
+    for tenant in &tenants {
+        tenant.deploy("echo", &agents::text("echo"));
+    }
+    call(&host, 2);
+    assert!(tenants.iter().all(|tenant| calls_of(tenant) == 2));
+    call(&host, 3);
+    host.process.kill();
+    let host = serve("10ms");
+    for tenant in &tenants {
+        assert_eq!(calls_of(&host.known(tenant)), 2, "nothing is lost that was shown, and nothing is made up");
+    }
+    // A window that closes again and again: once nothing is pending, a kill loses nothing.
+    call(&host, 4);
+    eventually("all usage is written", || {
+        let metrics = host.operate(&operator, "GET", "/metrics", None).text();
+        metrics.contains("insula_usage_unwritten 0\n").then_some(())
+    });
+    host.process.kill();
+    let host = serve("86400s");
+    for tenant in &tenants {
+        let tenant = host.known(tenant);
+        assert_eq!(calls_of(&tenant), 6);
+        assert_eq!(calls_of(&tenant), 6, "asking again counts nothing again");
+    }
+}
+
 #[test]
 fn an_interrupt_stops_a_host_as_well_and_a_second_one_does_not_wait() {
     let desk = Desk::new();
