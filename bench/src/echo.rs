@@ -1,15 +1,13 @@
 //! `echo`: what a fresh store, a fair scheduler, authentication, limits and a bill cost over doing nothing at all.
 
-use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
 
-use anyhow::{Context as _, ensure};
+use anyhow::ensure;
 use serde::Serialize;
 
 use crate::load::Measured;
 use crate::output;
-use crate::subjects::Listening;
+use crate::subject::Subject;
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
@@ -121,44 +119,4 @@ fn median(rounds: &[Measured]) -> f64 {
     let mut rates: Vec<f64> = rounds.iter().map(Measured::rate).collect();
     rates.sort_by(f64::total_cmp);
     rates.get(rates.len() / 2).copied().unwrap_or(0.0)
-}
-
-/// A subject in a process of its own. Dropped, its input ends and it stops.
-struct Subject {
-    child: Child,
-    listening: Listening,
-}
-
-impl Subject {
-    fn start(arguments: &[String]) -> anyhow::Result<Self> {
-        let mut child = Command::new(std::env::current_exe()?)
-            .args(arguments)
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let output = child.stdout.take().context("a subject without output")?;
-        let mut line = String::new();
-        BufReader::new(output).read_line(&mut line)?;
-        let listening = serde_json::from_str(&line).context("a subject did not start")?;
-        Ok(Self { child, listening })
-    }
-
-    fn load(&self, connections: usize, seconds: f64) -> anyhow::Result<Measured> {
-        let Listening { address, path, key } = &self.listening;
-        let mut command = Command::new(std::env::current_exe()?);
-        command.args(["load", &address.to_string(), path, &connections.to_string(), &seconds.to_string()]);
-        if let Some(key) = key {
-            command.args(["--key", key]);
-        }
-        let output = command.stderr(Stdio::inherit()).output()?;
-        ensure!(output.status.success(), "the load failed");
-        Ok(serde_json::from_slice(&output.stdout)?)
-    }
-}
-
-impl Drop for Subject {
-    fn drop(&mut self) {
-        drop(self.child.stdin.take());
-        let _ = self.child.wait();
-    }
 }

@@ -32,25 +32,44 @@ impl Measured {
     }
 }
 
-pub(crate) fn main(
+/// What is asked for, again and again.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct Options {
     address: SocketAddr,
-    path: &str,
+    path: String,
     connections: usize,
-    time: Duration,
-    key: Option<&str>,
-) -> anyhow::Result<()> {
-    let authorization = key.map(|key| format!("Authorization: Bearer {key}\r\n")).unwrap_or_default();
+    seconds: f64,
+    #[arg(long)]
+    key: Option<String>,
+    /// Writes a value durably, instead of asking for it back.
+    #[arg(long)]
+    put: bool,
+}
+
+pub(crate) fn main(options: &Options) -> anyhow::Result<()> {
+    let Options { address, path, connections, key, put, .. } = options;
+    let time = Duration::from_secs_f64(options.seconds);
+    let authorization = key.as_ref().map(|key| format!("Authorization: Bearer {key}\r\n")).unwrap_or_default();
+    let method = if *put { "PUT" } else { "POST" };
     let request = format!(
-        "POST {path} HTTP/1.1\r\nHost: {address}\r\n{authorization}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{BODY}",
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\n{authorization}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{BODY}",
         BODY.len()
     );
+    let request = Request { text: request, echoes: !put };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    let measured = runtime.block_on(run(address, request, connections, time))?;
+    let measured = runtime.block_on(run(*address, request, *connections, time))?;
     output::line(&serde_json::to_string(&measured)?);
     Ok(())
 }
 
-async fn run(address: SocketAddr, request: String, connections: usize, time: Duration) -> anyhow::Result<Measured> {
+#[derive(Debug, Clone)]
+struct Request {
+    text: String,
+    /// Whether the answer is the body that was sent.
+    echoes: bool,
+}
+
+async fn run(address: SocketAddr, request: Request, connections: usize, time: Duration) -> anyhow::Result<Measured> {
     let began = Instant::now();
     let mut tasks = Vec::new();
     for _ in 0..connections {
@@ -58,12 +77,12 @@ async fn run(address: SocketAddr, request: String, connections: usize, time: Dur
     }
     let (mut latencies, mut errors) = (Vec::new(), 0);
     for task in tasks {
-        let (seen, failed) = task.await??;
+        let (seen, failed) = task.await?;
         latencies.extend(seen);
         errors += failed;
     }
     let seconds = began.elapsed().as_secs_f64();
-    ensure!(!latencies.is_empty(), "nothing was answered");
+    ensure!(!latencies.is_empty(), "nothing was answered, and {errors} requests failed");
     latencies.sort_unstable();
     let at = |share: usize| {
         let index = (latencies.len() * share / 1_000).min(latencies.len() - 1);
@@ -72,27 +91,51 @@ async fn run(address: SocketAddr, request: String, connections: usize, time: Dur
     Ok(Measured { requests: latencies.len() as u64, errors, seconds, p50_us: at(500), p99_us: at(990) })
 }
 
-async fn connection(address: SocketAddr, request: String, end: Instant) -> anyhow::Result<(Vec<Duration>, u64)> {
-    let mut stream = TcpStream::connect(address).await.context("connect")?;
-    stream.set_nodelay(true)?;
+/// One request after another, on a new connection where the last one ended.
+async fn connection(address: SocketAddr, request: Request, end: Instant) -> (Vec<Duration>, u64) {
     let mut buffer = vec![0; 16 << 10];
     let (mut latencies, mut errors) = (Vec::new(), 0);
     while Instant::now() < end {
-        let began = Instant::now();
-        stream.write_all(request.as_bytes()).await?;
-        if answer(&mut stream, &mut buffer).await? {
-            latencies.push(began.elapsed());
-        } else {
+        if requests(address, &request, end, &mut buffer, &mut latencies, &mut errors).await.is_err() {
             errors += 1;
+            // Not as fast as the machine can fail.
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
     }
-    Ok((latencies, errors))
+    (latencies, errors)
 }
 
-/// Reads one answer. Says whether it is a 200 with the body that was sent.
-async fn answer(stream: &mut TcpStream, buffer: &mut [u8]) -> anyhow::Result<bool> {
+async fn requests(
+    address: SocketAddr,
+    request: &Request,
+    end: Instant,
+    buffer: &mut [u8],
+    latencies: &mut Vec<Duration>,
+    errors: &mut u64,
+) -> anyhow::Result<()> {
+    let mut stream = TcpStream::connect(address).await.context("connect")?;
+    stream.set_nodelay(true)?;
+    while Instant::now() < end {
+        let began = Instant::now();
+        stream.write_all(request.text.as_bytes()).await?;
+        let (head, body) = answer(&mut stream, buffer).await?;
+        if is_right(head, body, request.echoes) {
+            latencies.push(began.elapsed());
+        } else {
+            *errors += 1;
+        }
+    }
+    Ok(())
+}
+
+fn is_right(head: &[u8], body: &[u8], echoes: bool) -> bool {
+    if echoes { head.starts_with(b"HTTP/1.1 200") && body == BODY.as_bytes() } else { head.starts_with(b"HTTP/1.1 20") }
+}
+
+/// Reads one answer: its head and its body.
+pub(crate) async fn answer<'b>(stream: &mut TcpStream, buffer: &'b mut [u8]) -> anyhow::Result<(&'b [u8], &'b [u8])> {
     let mut filled = 0;
-    loop {
+    let (head, length) = loop {
         let read = stream.read(buffer.get_mut(filled..).unwrap_or_default()).await?;
         if read == 0 {
             bail!("the connection was closed, or an answer has more than {} bytes", buffer.len());
@@ -101,11 +144,17 @@ async fn answer(stream: &mut TcpStream, buffer: &mut [u8]) -> anyhow::Result<boo
         let seen = buffer.get(..filled).unwrap_or_default();
         let Some(head) = seen.windows(4).position(|window| window == b"\r\n\r\n") else { continue };
         let (head, rest) = seen.split_at(head + 4);
-        let length = content_length(head).context("an answer without a content length")?;
+        let length = if head.starts_with(b"HTTP/1.1 204") {
+            0
+        } else {
+            content_length(head).context("an answer without a content length")?
+        };
         if rest.len() >= length {
-            return Ok(head.starts_with(b"HTTP/1.1 200") && rest.get(..length) == Some(BODY.as_bytes()));
+            break (head.len(), length);
         }
-    }
+    };
+    let (head, rest) = buffer.split_at(head);
+    Ok((head, rest.get(..length).unwrap_or_default()))
 }
 
 fn content_length(head: &[u8]) -> Option<usize> {

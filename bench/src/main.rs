@@ -5,14 +5,15 @@ mod cache;
 mod echo;
 mod host;
 mod load;
+mod neighbours;
 mod output;
 mod registry;
 mod storage;
+mod subject;
 mod subjects;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use clap::{Parser, Subcommand};
 
@@ -33,16 +34,14 @@ enum Command {
     Cache(cache::Options),
     /// Durable writes and reads beside redb itself, on the host and in a guest; a killed host opened again; idle tenants.
     Storage(storage::Options),
+    /// A quiet tenant beside one that attacks the host, in each way there is.
+    Neighbours(neighbours::Options),
     /// The load: a process of its own.
     #[command(hide = true)]
-    Load {
-        address: std::net::SocketAddr,
-        path: String,
-        connections: usize,
-        seconds: f64,
-        #[arg(long)]
-        key: Option<String>,
-    },
+    Load(load::Options),
+    /// An attack: a process of its own, which goes on until its input ends.
+    #[command(hide = true)]
+    Attack(neighbours::AttackOptions),
     /// A subject: a process of its own, which prints where it listens and serves until its input ends.
     #[command(hide = true)]
     ServeAxum,
@@ -57,6 +56,8 @@ enum Command {
         guest_threads: Option<std::num::NonZeroUsize>,
     },
     #[command(hide = true)]
+    ServeNeighbours { echo: PathBuf, hostile: PathBuf },
+    #[command(hide = true)]
     WriteUntilKilled { data: PathBuf },
     #[command(hide = true)]
     CompileWorker,
@@ -67,9 +68,10 @@ fn main() -> ExitCode {
         Command::CompileWorker => return insula_runtime::worker::main(),
         Command::Echo(options) => echo::run(&options),
         Command::Tenants(options) => registry::run(&options),
-        Command::Load { address, path, connections, seconds, key } => {
-            load::main(address, &path, connections, Duration::from_secs_f64(seconds), key.as_deref())
-        }
+        Command::Load(options) => load::main(&options),
+        Command::Neighbours(options) => neighbours::run(&options),
+        Command::Attack(options) => neighbours::attack(&options),
+        Command::ServeNeighbours { echo, hostile } => subjects::neighbours(&echo, &hostile),
         Command::Cache(options) => cache::run(&options),
         Command::Storage(options) => storage::run(&options),
         Command::WriteUntilKilled { data } => storage::write_until_killed(&data),

@@ -8,7 +8,7 @@ use anyhow::Context as _;
 use axum::body::Bytes;
 use axum::http::{HeaderMap, header};
 use axum::routing::post;
-use insula_runtime::tenancy::{Credential, Deploy};
+use insula_runtime::tenancy::{Credential, Deploy, OperatorScope};
 use insula_runtime::{EngineSettings, HostSettings, LimitsPatch, Runtime, Settings, WorkerCommand};
 use insula_server::{Server, ServerSettings};
 use serde::{Deserialize, Serialize};
@@ -50,28 +50,13 @@ pub(crate) fn insula(
     tick_us: u64,
     guest_threads: Option<NonZeroUsize>,
 ) -> anyhow::Result<()> {
+    let mut engine = EngineSettings { tick: Duration::from_micros(tick_us), ..EngineSettings::standard() };
+    engine.guest_threads = guest_threads.unwrap_or(engine.guest_threads);
     tokio::runtime::Runtime::new()?.block_on(async {
         let temporary = tempfile::tempdir()?;
-        let program = std::env::current_exe()?;
-        let mut engine = EngineSettings { tick: Duration::from_micros(tick_us), ..EngineSettings::standard() };
-        engine.guest_threads = guest_threads.unwrap_or(engine.guest_threads);
-        let settings = Settings {
-            data: data.unwrap_or_else(|| temporary.path().join("data")),
-            worker: WorkerCommand { program, arguments: vec!["compile-worker".into()] },
-            engine,
-            host: HostSettings::standard(),
-        };
-        let opened = Runtime::open(settings).await?;
-        let runtime = opened.runtime;
-        let secret = opened.operator_key.context("the data directory is not new")?.reveal();
-        let operator = runtime.login_operator(&secret.parse::<Credential>()?).await?;
-        let tenant = runtime.control().create_tenant(&operator, &"bench".parse()?, &LimitsPatch::default()).await?;
-        let key = tenant.1.reveal();
-        let scope = runtime.login(&key.parse::<Credential>()?).await?;
-        let permit = scope.permit::<Deploy>()?;
-        let mut upload = runtime.begin_upload(&permit).await?;
-        upload.write(&tokio::fs::read(component).await?)?;
-        runtime.deploy(&permit, &"echo".parse()?, upload, true).await?;
+        let data = data.unwrap_or_else(|| temporary.path().join("data"));
+        let (runtime, operator) = open(data, engine).await?;
+        let key = tenant(&runtime, &operator, "bench", &[("echo", component)]).await?;
         let server = Server::bind(runtime.clone(), ServerSettings::standard("127.0.0.1:0".parse()?)).await?;
         announce(&Listening { address: server.address(), path: "/v1/agents/echo/invoke".into(), key: Some(key) })?;
         server.serve(input_ended()).await;
@@ -80,7 +65,57 @@ pub(crate) fn insula(
     })
 }
 
-fn announce(listening: &Listening) -> anyhow::Result<()> {
+/// What a host with a quiet tenant and one that attacks says when it listens.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct Neighbours {
+    pub(crate) address: std::net::SocketAddr,
+    pub(crate) quiet: String,
+    pub(crate) attacker: String,
+}
+
+/// The product with two tenants, every setting and limit as it comes.
+pub(crate) fn neighbours(echo: &Path, hostile: &Path) -> anyhow::Result<()> {
+    tokio::runtime::Runtime::new()?.block_on(async {
+        let temporary = tempfile::tempdir()?;
+        let (runtime, operator) = open(temporary.path().join("data"), EngineSettings::standard()).await?;
+        let quiet = tenant(&runtime, &operator, "quiet", &[("echo", echo)]).await?;
+        let attacker = tenant(&runtime, &operator, "attacker", &[("hostile", hostile)]).await?;
+        let server = Server::bind(runtime.clone(), ServerSettings::standard("127.0.0.1:0".parse()?)).await?;
+        announce(&Neighbours { address: server.address(), quiet, attacker })?;
+        server.serve(input_ended()).await;
+        runtime.shutdown().await;
+        Ok(())
+    })
+}
+
+async fn open(data: PathBuf, engine: EngineSettings) -> anyhow::Result<(Runtime, OperatorScope)> {
+    let worker = WorkerCommand { program: std::env::current_exe()?, arguments: vec!["compile-worker".into()] };
+    let opened = Runtime::open(Settings { data, worker, engine, host: HostSettings::standard() }).await?;
+    let secret = opened.operator_key.context("the data directory is not new")?.reveal();
+    let operator = opened.runtime.login_operator(&secret.parse::<Credential>()?).await?;
+    Ok((opened.runtime, operator))
+}
+
+/// Makes a tenant with these agents, and answers its key.
+async fn tenant(
+    runtime: &Runtime,
+    operator: &OperatorScope,
+    name: &str,
+    agents: &[(&str, &Path)],
+) -> anyhow::Result<String> {
+    let tenant = runtime.control().create_tenant(operator, &name.parse()?, &LimitsPatch::default()).await?;
+    let key = tenant.1.reveal();
+    let scope = runtime.login(&key.parse::<Credential>()?).await?;
+    let permit = scope.permit::<Deploy>()?;
+    for (agent, component) in agents {
+        let mut upload = runtime.begin_upload(&permit).await?;
+        upload.write(&tokio::fs::read(component).await?)?;
+        runtime.deploy(&permit, &agent.parse()?, upload, true).await?;
+    }
+    Ok(key)
+}
+
+fn announce<T: Serialize>(listening: &T) -> anyhow::Result<()> {
     output::line(&serde_json::to_string(listening)?);
     Ok(())
 }

@@ -1,14 +1,16 @@
 //! A host in this process: the production runtime and server, as `serve`, `run`, `dev` and `demo` start them.
 
+pub(crate) mod landlock;
 mod tenants;
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::path::Path;
 
 use insula_runtime::{
-    EngineSettings, HostSettings, OpenDataDirError, OpenError, Opened, Runtime, Settings, WorkerCommand,
+    Check, EngineSettings, HostSettings, OpenDataDirError, OpenError, Opened, Runtime, Settings, WorkerCommand,
 };
-use insula_server::{Server, ServerSettings};
+use insula_server::{BindError, Listeners, Server, ServerSettings};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -35,17 +37,35 @@ pub(crate) struct Serving {
 
 /// The threads that a host's control plane runs on. Guests have threads of their own.
 pub(crate) fn control_threads() -> anyhow::Result<tokio::runtime::Runtime> {
+    control_threads_for(processors())
+}
+
+/// How many processors this process may use. Asked before the files that say so are out of reach.
+pub(crate) fn processors() -> NonZeroUsize {
+    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
+
+/// The same, for a number of processors that is known.
+pub(crate) fn control_threads_for(processors: NonZeroUsize) -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(processors.get())
         .enable_all()
         .build()
         .explain("cannot start the host's threads", "look at the limits of this process, such as `ulimit -u`")
 }
 
 /// Opens a data directory with the production settings.
-pub(crate) async fn open(data: &Path, engine: EngineSettings, host: HostSettings) -> anyhow::Result<Opened> {
+pub(crate) async fn open(
+    data: &Path,
+    engine: EngineSettings,
+    host: HostSettings,
+    landlock: Check,
+) -> anyhow::Result<Opened> {
     let worker = WorkerCommand { program: environment::own_program()?, arguments: vec!["compile-worker".into()] };
     let settings = Settings { data: data.to_owned(), worker, engine, host };
-    Ok(Runtime::open(settings).await.map_err(|error| refused(data, error))?)
+    let opened = Runtime::open(settings).await.map_err(|error| refused(data, error))?;
+    opened.runtime.add_check(landlock);
+    Ok(opened)
 }
 
 fn refused(data: &Path, error: OpenError) -> Failure {
@@ -66,12 +86,24 @@ fn refused(data: &Path, error: OpenError) -> Failure {
 
 /// Begins to serve.
 pub(crate) async fn serve(runtime: &Runtime, settings: ServerSettings) -> anyhow::Result<Serving> {
-    let bound = Server::bind(runtime.clone(), settings).await;
-    let server = bound.map_err(|error| {
-        Failure::new(format_args!("cannot listen on {}", error.address))
-            .because(&error.source)
-            .advise("stop what listens there, or give another address with --listen and --admin-listen")
-    })?;
+    let listeners = Listeners::bind(&settings).map_err(taken)?;
+    serve_on(runtime, settings, listeners)
+}
+
+/// Listens, and takes nothing yet: connections wait in the kernel.
+pub(crate) fn listen(settings: &ServerSettings) -> anyhow::Result<Listeners> {
+    Ok(Listeners::bind(settings).map_err(taken)?)
+}
+
+fn taken(error: BindError) -> Failure {
+    Failure::new(format_args!("cannot listen on {}", error.address))
+        .because(&error.source)
+        .advise("stop what listens there, or give another address with --listen and --admin-listen")
+}
+
+/// Begins to serve on what is listened on already.
+pub(crate) fn serve_on(runtime: &Runtime, settings: ServerSettings, listeners: Listeners) -> anyhow::Result<Serving> {
+    let server = Server::on(runtime.clone(), settings, listeners).map_err(taken)?;
     let (address, admin_address) = (server.address(), server.admin_address());
     let (stop, stopped) = oneshot::channel::<()>();
     let task = tokio::spawn(server.serve(async move {

@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use insula_runtime::{Limits, LimitsPatch};
+use insula_runtime::{AgentLimits, Limits, LimitsPatch};
 
 use crate::failure::{Explain, Failure};
 use crate::input;
@@ -23,6 +23,22 @@ pub(crate) fn parse(text: &str) -> Result<(String, u64), String> {
         Some(amount) => Ok((name, amount)),
         None => Err(format!("`{value}` is no amount: write a number, or one with a unit such as 64MiB, 500ms or 2s")),
     }
+}
+
+/// The same for an agent's own limits.
+pub(crate) fn parse_of_agent(text: &str) -> Result<(String, u64), String> {
+    let (name, value) = parse(text)?;
+    if is_of_agent(&name) { Ok((name, value)) } else { Err(not_of_agent(&name)) }
+}
+
+/// Whether an agent may have a limit of its own of this name.
+pub(crate) fn is_of_agent(name: &str) -> bool {
+    AgentLimits::names().contains(&name)
+}
+
+/// Why it may not.
+pub(crate) fn not_of_agent(name: &str) -> String {
+    format!("`{name}` is a limit of the tenant as a whole: an agent's own are {}", AgentLimits::names().join(", "))
 }
 
 pub(crate) fn is_known(name: &str) -> bool {
@@ -84,6 +100,13 @@ mod tests {
         assert_eq!(parse("cpu-us=500ms").unwrap(), ("cpu-us".into(), 500_000));
         assert!(parse("fuel").is_err() && parse("fuel=lots").is_err());
         assert!(parse("fule=1").unwrap_err().contains("memory-bytes"));
+    }
+
+    #[test]
+    fn an_agents_own_limits_are_those_of_a_call() {
+        assert_eq!(parse_of_agent("cpu-us=500ms").unwrap(), ("cpu-us".into(), 500_000));
+        let refused = parse_of_agent("storage-bytes=1MiB").unwrap_err();
+        assert!(refused.contains("`storage-bytes`") && refused.contains("host-calls"), "{refused}");
     }
 
     #[test]

@@ -47,7 +47,7 @@ pub(crate) struct Manifest {
     pub(crate) watch: Vec<PathBuf>,
     /// Defaults of the agent's configuration.
     pub(crate) config: BTreeMap<String, String>,
-    /// Limits that it asks for.
+    /// Limits of its own, below the tenant's.
     pub(crate) limits: ByName,
     pub(crate) capabilities: Capabilities,
 }
@@ -144,6 +144,10 @@ impl TomlText<'_> {
                 let message = format!("`{}` is no limit", name.get_ref());
                 return Err(self.failure(Some(name.span()), &message, &advice).into());
             }
+            if !limits::is_of_agent(name.get_ref()) {
+                let advice = "take it out: the operator sets it with `insula tenant set`";
+                return Err(self.failure(Some(name.span()), &limits::not_of_agent(name.get_ref()), advice).into());
+            }
             checked.insert(name.into_inner(), value.into_inner());
         }
         Ok(checked)
@@ -225,6 +229,7 @@ storage = true
             ("target/wasm32-wasip2/release/triage.wasm", "/tmp/triage.wasm", 8),
             ("\"src\"", "\"\"", 9),
             ("fuel =", "petrol =", 15),
+            ("fuel =", "storage-bytes =", 15),
             ("500_000_000", "\"much\"", 15),
         ] {
             let error = error_of(&GOOD.replacen(good, bad, 1));

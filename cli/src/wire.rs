@@ -15,6 +15,9 @@ pub(crate) struct Agent {
     pub(crate) agent: String,
     pub(crate) agent_id: String,
     pub(crate) active: Option<Version>,
+    /// Its own limits.
+    #[serde(default)]
+    pub(crate) limits: ByName,
     pub(crate) created_us: u64,
     pub(crate) updated_us: u64,
 }
@@ -29,6 +32,13 @@ pub(crate) struct Version {
     pub(crate) component_bytes: u64,
     pub(crate) created_us: u64,
     pub(crate) active: bool,
+}
+
+/// `GET /v1/agents/{agent}/limits`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct AgentLimits {
+    pub(crate) own: ByName,
+    pub(crate) effective: ByName,
 }
 
 /// `GET /v1/agents`.
@@ -61,18 +71,35 @@ pub(crate) struct UsageRow {
     pub(crate) agent_id: String,
     pub(crate) version: String,
     pub(crate) day: u64,
+    #[serde(flatten)]
+    pub(crate) amounts: Amounts,
+}
+
+/// What calls used together.
+#[derive(Debug, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) struct Amounts {
     pub(crate) calls: u64,
     pub(crate) failures: u64,
     pub(crate) fuel: u64,
     pub(crate) cpu_us: u64,
     pub(crate) wall_us: u64,
     pub(crate) peak_memory: u64,
+    #[serde(default)]
+    pub(crate) storage_read_bytes: u64,
+    #[serde(default)]
+    pub(crate) storage_write_bytes: u64,
+    #[serde(default)]
+    pub(crate) cache_traffic_bytes: u64,
 }
 
 /// `GET /v1/usage`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Usage {
     pub(crate) usage: Vec<UsageRow>,
+    /// The sum of all that there is, also of what is not among the rows.
+    #[serde(default)]
+    pub(crate) total: Option<Amounts>,
 }
 
 /// `GET /v1/logs`.

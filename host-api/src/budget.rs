@@ -1,4 +1,5 @@
-//! The one object that a call is charged to: host calls, host bytes, log bytes, memory and tables.
+//! The one object that a call is charged to: host calls by kind, host bytes, traffic with storage and cache, log bytes,
+//! memory and tables.
 //!
 //! Fuel and processor time are metered by the engine and the scheduler. Memory is the total over all memories and
 //! tables of a call: wasmtime's own `StoreLimits` checks each memory apart, so that a component of many memories would
@@ -16,8 +17,21 @@ const LINE_FLOOR_BYTES: u64 = 16;
 /// What a table element costs on the host, in bytes: a pointer.
 const TABLE_ELEMENT_BYTES: u64 = 8;
 
+/// Whose bytes a host function moves, beside the call's own total.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Traffic {
+    /// Out of storage: what it answers with.
+    Read,
+    /// Into storage: what it is asked with.
+    Write,
+    /// Into the cache and out of it.
+    Cache,
+    /// Neither.
+    Other,
+}
+
 macro_rules! host_calls {
-    ($($name:ident = $text:literal,)*) => {
+    ($($name:ident = $text:literal $traffic:ident,)*) => {
         /// A host function, by its interface and name in `wit/`.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         #[expect(missing_docs, reason = "each is the function of that name in wit/, where it is documented")]
@@ -32,34 +46,70 @@ macro_rules! host_calls {
             pub const fn name(self) -> &'static str {
                 match self { $(Self::$name => $text,)* }
             }
+
+            const fn traffic(self) -> Traffic {
+                match self { $(Self::$name => Traffic::$traffic,)* }
+            }
         }
     };
 }
 
 host_calls! {
-    StorageGet = "storage.get",
-    StorageGetMany = "storage.get-many",
-    StorageList = "storage.list",
-    StorageBuckets = "storage.buckets",
-    StorageCommit = "storage.commit",
-    StoragePut = "storage.put",
-    StorageDelete = "storage.delete",
-    StorageIncrement = "storage.increment",
-    CacheGet = "cache.get",
-    CachePut = "cache.put",
-    CacheGetOrFill = "cache.get-or-fill",
-    CacheFill = "cache.fill",
-    CacheDelete = "cache.delete",
-    CacheClear = "cache.clear",
-    CacheStats = "cache.stats",
-    LogWrite = "log.write",
-    ConfigGet = "config.get",
-    ConfigAll = "config.all",
-    UsageReport = "usage.report",
-    UsageRemaining = "usage.remaining",
+    StorageGet = "storage.get" Read,
+    StorageGetMany = "storage.get-many" Read,
+    StorageList = "storage.list" Read,
+    StorageBuckets = "storage.buckets" Read,
+    StorageCommit = "storage.commit" Write,
+    StoragePut = "storage.put" Write,
+    StorageDelete = "storage.delete" Write,
+    StorageIncrement = "storage.increment" Write,
+    CacheGet = "cache.get" Cache,
+    CachePut = "cache.put" Cache,
+    CacheGetOrFill = "cache.get-or-fill" Cache,
+    CacheFill = "cache.fill" Cache,
+    CacheDelete = "cache.delete" Cache,
+    CacheClear = "cache.clear" Cache,
+    CacheStats = "cache.stats" Other,
+    LogWrite = "log.write" Other,
+    ConfigGet = "config.get" Other,
+    ConfigAll = "config.all" Other,
+    UsageReport = "usage.report" Other,
+    UsageRemaining = "usage.remaining" Other,
 }
 
-const KINDS: usize = HostCall::ALL.len();
+/// How many kinds of host calls there are.
+pub const HOST_CALL_KINDS: usize = HostCall::ALL.len();
+
+/// Host calls of each kind, in the order of [`HostCall::ALL`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct HostCalls([u64; HOST_CALL_KINDS]);
+
+impl HostCalls {
+    /// Each kind that was called, and how often.
+    pub fn entries(&self) -> impl Iterator<Item = (HostCall, u64)> + use<> {
+        HostCall::ALL.iter().copied().zip(self.0).filter(|(_, count)| *count > 0)
+    }
+
+    /// Calls of one kind.
+    #[must_use]
+    pub fn of(&self, call: HostCall) -> u64 {
+        self.0.get(call as usize).copied().unwrap_or_default()
+    }
+
+    /// Counts more calls of one kind.
+    pub fn add(&mut self, call: HostCall, calls: u64) {
+        if let Some(count) = self.0.get_mut(call as usize) {
+            *count = count.saturating_add(calls);
+        }
+    }
+
+    /// Counts the calls of another.
+    pub fn add_all(&mut self, other: &Self) {
+        for (count, more) in self.0.iter_mut().zip(other.0) {
+            *count = count.saturating_add(more);
+        }
+    }
+}
 
 /// A budget ran out: the trap that ends the call.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -77,19 +127,49 @@ pub enum Exhausted {
         /// The limit, in bytes.
         limit: u64,
     },
+    /// Too many bytes came out of storage.
+    #[error("the call read more than its {limit} bytes from storage")]
+    StorageRead {
+        /// The limit, in bytes.
+        limit: u64,
+    },
+    /// Too many bytes went into storage.
+    #[error("the call wrote more than its {limit} bytes to storage")]
+    StorageWrite {
+        /// The limit, in bytes.
+        limit: u64,
+    },
+    /// Too many bytes went into the cache and came out of it.
+    #[error("the call moved more than its {limit} bytes into and out of the cache")]
+    CacheTraffic {
+        /// The limit, in bytes.
+        limit: u64,
+    },
+}
+
+/// What a growth was refused for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// Bytes of all memories and tables together.
+    Memory,
+    /// Elements of all tables together.
+    Elements,
 }
 
 /// What one call has used of what the host provides.
 #[derive(Debug)]
 pub struct Budget {
     limits: CallLimits,
-    calls: [u64; KINDS],
+    calls: HostCalls,
     calls_total: u64,
     bytes: u64,
+    storage_read: u64,
+    storage_written: u64,
+    cache_moved: u64,
     memory: u64,
     peak_memory: u64,
     elements: u64,
-    memory_refused: bool,
+    refused: Option<Refused>,
     log: Arc<LogMeter>,
 }
 
@@ -99,13 +179,16 @@ impl Budget {
     pub fn new(limits: CallLimits) -> Self {
         Self {
             limits,
-            calls: [0; KINDS],
+            calls: HostCalls::default(),
             calls_total: 0,
             bytes: 0,
+            storage_read: 0,
+            storage_written: 0,
+            cache_moved: 0,
             memory: 0,
             peak_memory: 0,
             elements: 0,
-            memory_refused: false,
+            refused: None,
             log: Arc::new(LogMeter {
                 limit: limits.log_bytes.get(),
                 used: AtomicU64::new(0),
@@ -126,14 +209,17 @@ impl Budget {
     ///
     /// [`Exhausted`], as a trap, before anything is done.
     pub(crate) fn charge(&mut self, call: HostCall, bytes: usize) -> Result<(), Exhausted> {
-        if let Some(count) = self.calls.get_mut(call as usize) {
-            *count += 1;
-        }
+        self.calls.add(call, 1);
         self.calls_total += 1;
         if self.calls_total > self.limits.host_calls.get() {
             return Err(Exhausted::HostCalls { limit: self.limits.host_calls.get() });
         }
-        self.charge_bytes(bytes)
+        self.charge_bytes(bytes)?;
+        match call.traffic() {
+            Traffic::Write => self.charge_written(bytes),
+            Traffic::Cache => self.charge_cached(bytes),
+            Traffic::Read | Traffic::Other => Ok(()),
+        }
     }
 
     /// Charges bytes that a host call gives back.
@@ -141,12 +227,33 @@ impl Budget {
     /// # Errors
     ///
     /// [`Exhausted`], as a trap, before the guest receives them.
-    pub(crate) fn charge_bytes(&mut self, bytes: usize) -> Result<(), Exhausted> {
-        self.bytes = self.bytes.saturating_add(bytes as u64);
-        if self.bytes > self.limits.host_bytes.get() {
-            return Err(Exhausted::HostBytes { limit: self.limits.host_bytes.get() });
+    pub(crate) fn charge_answer(&mut self, call: HostCall, bytes: usize) -> Result<(), Exhausted> {
+        self.charge_bytes(bytes)?;
+        match call.traffic() {
+            Traffic::Read => self.charge_read(bytes),
+            Traffic::Cache => self.charge_cached(bytes),
+            Traffic::Write | Traffic::Other => Ok(()),
         }
-        Ok(())
+    }
+
+    fn charge_bytes(&mut self, bytes: usize) -> Result<(), Exhausted> {
+        let limit = self.limits.host_bytes.get();
+        if spend(&mut self.bytes, bytes, limit) { Ok(()) } else { Err(Exhausted::HostBytes { limit }) }
+    }
+
+    fn charge_read(&mut self, bytes: usize) -> Result<(), Exhausted> {
+        let limit = self.limits.storage_read_bytes.get();
+        if spend(&mut self.storage_read, bytes, limit) { Ok(()) } else { Err(Exhausted::StorageRead { limit }) }
+    }
+
+    fn charge_written(&mut self, bytes: usize) -> Result<(), Exhausted> {
+        let limit = self.limits.storage_write_bytes.get();
+        if spend(&mut self.storage_written, bytes, limit) { Ok(()) } else { Err(Exhausted::StorageWrite { limit }) }
+    }
+
+    fn charge_cached(&mut self, bytes: usize) -> Result<(), Exhausted> {
+        let limit = self.limits.cache_traffic_bytes.get();
+        if spend(&mut self.cache_moved, bytes, limit) { Ok(()) } else { Err(Exhausted::CacheTraffic { limit }) }
     }
 
     /// Whether a memory may grow from `current` to `desired` bytes; counts it if so.
@@ -159,7 +266,7 @@ impl Budget {
         let growth = (desired as u64).saturating_sub(current as u64);
         let elements = self.elements.saturating_add(growth);
         if elements > self.limits.table_elements.get() {
-            self.memory_refused = true;
+            self.refused = Some(Refused::Elements);
             return false;
         }
         if !self.reserve(growth.saturating_mul(TABLE_ELEMENT_BYTES)) {
@@ -177,7 +284,7 @@ impl Budget {
     fn reserve(&mut self, bytes: u64) -> bool {
         let total = self.memory.saturating_add(bytes);
         if total > self.limits.memory_bytes.get() {
-            self.memory_refused = true;
+            self.refused = Some(Refused::Memory);
             return false;
         }
         self.memory = total;
@@ -185,10 +292,10 @@ impl Budget {
         true
     }
 
-    /// Whether a growth was ever refused: what a later trap is then put down to.
+    /// What the last growth that was refused was refused for: what a later trap is then put down to.
     #[must_use]
-    pub fn memory_refused(&self) -> bool {
-        self.memory_refused
+    pub fn refused(&self) -> Option<Refused> {
+        self.refused
     }
 
     /// Bytes of all memories and tables now.
@@ -203,15 +310,22 @@ impl Budget {
         self.peak_memory
     }
 
+    /// Elements of all tables now. Tables never shrink: it is also their most.
+    #[must_use]
+    pub fn table_elements(&self) -> u64 {
+        self.elements
+    }
+
     /// Host calls of all kinds.
     #[must_use]
     pub fn host_calls(&self) -> u64 {
         self.calls_total
     }
 
-    /// Host calls of each kind that was called.
-    pub fn host_calls_by_kind(&self) -> impl Iterator<Item = (HostCall, u64)> + '_ {
-        HostCall::ALL.iter().copied().zip(self.calls).filter(|(_, count)| *count > 0)
+    /// Host calls of each kind.
+    #[must_use]
+    pub fn host_calls_by_kind(&self) -> HostCalls {
+        self.calls
     }
 
     /// Bytes through host functions, both ways.
@@ -220,11 +334,36 @@ impl Budget {
         self.bytes
     }
 
+    /// Bytes that storage answered with: keys and values.
+    #[must_use]
+    pub fn storage_read(&self) -> u64 {
+        self.storage_read
+    }
+
+    /// Bytes that storage was asked to write: buckets, keys, values and conditions.
+    #[must_use]
+    pub fn storage_written(&self) -> u64 {
+        self.storage_written
+    }
+
+    /// Bytes into the cache and out of it: namespaces, keys and values.
+    #[must_use]
+    pub fn cache_moved(&self) -> u64 {
+        self.cache_moved
+    }
+
     /// The meter of the call's log, shared with its standard output and error.
     #[must_use]
     pub fn log(&self) -> &Arc<LogMeter> {
         &self.log
     }
+}
+
+/// Adds to what is used; answers whether it is within the limit. What was too much stays counted, so that the bill says
+/// why the call ended.
+fn spend(used: &mut u64, bytes: usize, limit: u64) -> bool {
+    *used = used.saturating_add(bytes as u64);
+    *used <= limit
 }
 
 /// Bytes of log that a call may still write, shared between the `log` interface and standard output and error.
@@ -289,6 +428,9 @@ mod tests {
             table_elements: of,
             host_calls: of,
             host_bytes: of,
+            storage_read_bytes: of,
+            storage_write_bytes: of,
+            cache_traffic_bytes: of,
             log_bytes: of,
             response_bytes: of,
             value_bytes: of,
@@ -300,7 +442,7 @@ mod tests {
         let mut budget = Budget::new(limits(100));
         assert!(budget.grow_memory(0, 60));
         assert!(!budget.grow_memory(0, 60), "a second memory does not get a limit of its own");
-        assert!(budget.memory_refused());
+        assert_eq!(budget.refused(), Some(Refused::Memory));
         assert!(budget.grow_memory(60, 100));
         assert_eq!(budget.peak_memory(), 100);
     }
@@ -330,6 +472,56 @@ mod tests {
         }
         assert_eq!(budget.charge(HostCall::StorageGet, 0), Err(Exhausted::HostCalls { limit: 3 }));
         assert_eq!(Budget::new(limits(3)).charge(HostCall::LogWrite, 4), Err(Exhausted::HostBytes { limit: 3 }));
+    }
+
+    #[test]
+    fn every_kind_of_traffic_has_a_number_of_its_own() {
+        let wide = NonZeroU64::new(1_000).unwrap();
+        let narrow = || CallLimits { host_calls: wide, host_bytes: wide, ..limits(10) };
+        let mut budget = Budget::new(narrow());
+        for (call, asked, answered) in [
+            (HostCall::StorageGet, 100, 10),
+            (HostCall::StoragePut, 10, 100),
+            (HostCall::CacheGet, 4, 6),
+            (HostCall::ConfigGet, 100, 100),
+            (HostCall::CacheStats, 0, 0),
+        ] {
+            budget.charge(call, asked).unwrap();
+            budget.charge_answer(call, answered).unwrap();
+        }
+        assert_eq!((budget.storage_read(), budget.storage_written(), budget.cache_moved()), (10, 10, 10));
+        assert_eq!(budget.host_bytes(), 430);
+        assert_eq!(budget.charge_answer(HostCall::StorageList, 1), Err(Exhausted::StorageRead { limit: 10 }));
+        assert_eq!(budget.charge(HostCall::StorageCommit, 1), Err(Exhausted::StorageWrite { limit: 10 }));
+        assert_eq!(budget.charge(HostCall::CacheFill, 1), Err(Exhausted::CacheTraffic { limit: 10 }));
+        assert_eq!((budget.storage_read(), budget.storage_written(), budget.cache_moved()), (11, 11, 11));
+        assert_eq!(
+            Budget::new(narrow()).charge_answer(HostCall::CacheGetOrFill, 11),
+            Err(Exhausted::CacheTraffic { limit: 10 })
+        );
+    }
+
+    #[test]
+    fn host_calls_are_counted_by_kind() {
+        let mut budget = Budget::new(limits(100));
+        for call in [HostCall::StorageGet, HostCall::LogWrite, HostCall::StorageGet] {
+            budget.charge(call, 1).unwrap();
+        }
+        let counts = budget.host_calls_by_kind();
+        assert_eq!(counts.entries().collect::<Vec<_>>(), [(HostCall::StorageGet, 2), (HostCall::LogWrite, 1)]);
+        assert_eq!(counts.entries().map(|(_, count)| count).sum::<u64>(), budget.host_calls());
+        let mut sum = counts;
+        sum.add_all(&counts);
+        assert_eq!((sum.of(HostCall::StorageGet), sum.of(HostCall::CacheGet)), (4, 0));
+    }
+
+    #[test]
+    fn a_refused_growth_says_what_it_was_refused_for() {
+        let mut budget = Budget::new(CallLimits { memory_bytes: NonZeroU64::new(1_000).unwrap(), ..limits(10) });
+        assert!(budget.grow_table(0, 10) && !budget.grow_table(10, 11));
+        assert_eq!((budget.refused(), budget.table_elements()), (Some(Refused::Elements), 10));
+        assert!(!budget.grow_memory(0, 1_000));
+        assert_eq!(budget.refused(), Some(Refused::Memory));
     }
 
     #[test]

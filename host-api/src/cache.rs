@@ -206,7 +206,7 @@ impl wit::Host for Host {
         match names(&namespace, &key) {
             Ok((namespace, key)) => {
                 let value = self.grants.cache.get(&namespace, &key);
-                self.charge_answer(value.as_ref().map_or(0, Vec::len))?;
+                self.charge_answer(HostCall::CacheGet, value.as_ref().map_or(0, Vec::len))?;
                 Ok(Ok(value))
             }
             Err(error) => Ok(Err(error.into())),
@@ -231,11 +231,11 @@ impl wit::Host for Host {
         };
         Ok(Ok(match found {
             FoundOrLease::Hit(value) => {
-                self.charge_answer(value.len())?;
+                self.charge_answer(HostCall::CacheGetOrFill, value.len())?;
                 wit::Lookup::Hit(value)
             }
             FoundOrLease::Stale(value, lease) => {
-                self.charge_answer(value.len())?;
+                self.charge_answer(HostCall::CacheGetOrFill, value.len())?;
                 let lease = lease.map(|lease| self.hold(lease)).transpose()?;
                 wit::Lookup::Stale(wit::StaleValue { value, lease })
             }

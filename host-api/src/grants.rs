@@ -66,8 +66,8 @@ impl Host {
     }
 
     /// The way out of a host function that answers with bytes.
-    pub(crate) fn charge_answer(&mut self, bytes: usize) -> Result<(), Exhausted> {
-        self.budget.charge_bytes(bytes)
+    pub(crate) fn charge_answer(&mut self, call: HostCall, bytes: usize) -> Result<(), Exhausted> {
+        self.budget.charge_answer(call, bytes)
     }
 }
 

@@ -20,7 +20,7 @@ mod names;
 mod storage;
 pub mod usage;
 
-pub use budget::{Budget, Exhausted, HostCall, LogMeter};
+pub use budget::{Budget, Exhausted, HOST_CALL_KINDS, HostCall, HostCalls, LogMeter, Refused};
 pub use cache::{
     Cache, CacheError, CacheStatistics, FoundOrLease, LEASES_LIMIT, Lease, Life, Patience, WAIT_LIMIT_MS, WAITERS_LIMIT,
 };

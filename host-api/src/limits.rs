@@ -19,6 +19,12 @@ pub struct CallLimits {
     pub host_calls: NonZeroU64,
     /// Bytes that cross into host functions and back, together.
     pub host_bytes: NonZeroU64,
+    /// Keys and values that storage answers with, in bytes.
+    pub storage_read_bytes: NonZeroU64,
+    /// Buckets, keys, values and conditions that storage is asked to write, in bytes.
+    pub storage_write_bytes: NonZeroU64,
+    /// Namespaces, keys and values into the cache and out of it, in bytes.
+    pub cache_traffic_bytes: NonZeroU64,
     /// Bytes of log messages.
     pub log_bytes: NonZeroU64,
     /// The body of the answer, in bytes.

@@ -9,6 +9,8 @@ pub use wit::Level;
 
 /// The longest message, in bytes. A longer one is cut, so that one line cannot fill a ring.
 pub const MESSAGE_LIMIT: usize = 8 << 10;
+/// What stands at the end of a message that was cut.
+const CUT: &str = " [cut]";
 
 /// Which way a line came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -35,12 +37,15 @@ pub fn clean_message(message: &str) -> Cow<'_, str> {
     if message.len() <= MESSAGE_LIMIT && !message.contains(dirty) {
         return Cow::Borrowed(message);
     }
-    let end = message.floor_char_boundary(MESSAGE_LIMIT);
-    let kept = message.get(..end).unwrap_or_default();
-    let mut clean: String =
-        kept.chars().map(|character| if dirty(character) { '\u{fffd}' } else { character }).collect();
-    if end < message.len() {
-        clean.push_str(" [cut]");
+    let mut clean = String::with_capacity(message.len().min(MESSAGE_LIMIT));
+    for character in message.chars() {
+        // What replaces a control character is longer than that is: the limit is that of the line as it is kept.
+        let character = if dirty(character) { char::REPLACEMENT_CHARACTER } else { character };
+        if clean.len() + character.len_utf8() > MESSAGE_LIMIT {
+            clean.push_str(CUT);
+            break;
+        }
+        clean.push(character);
     }
     Cow::Owned(clean)
 }
@@ -67,5 +72,16 @@ mod tests {
         let long = "é".repeat(MESSAGE_LIMIT);
         let clean = clean_message(&long);
         assert!(clean.ends_with(" [cut]") && clean.len() <= MESSAGE_LIMIT + 6);
+    }
+
+    #[test]
+    fn a_message_of_control_characters_is_no_longer_than_another() {
+        for length in [MESSAGE_LIMIT / 3, MESSAGE_LIMIT, 2 * MESSAGE_LIMIT] {
+            let (dirty, clean) = ("\n".repeat(length), "x".repeat(length));
+            let (dirty, clean) = (clean_message(&dirty), clean_message(&clean));
+            assert!(dirty.len() <= MESSAGE_LIMIT + CUT.len(), "{length} characters became {} bytes", dirty.len());
+            assert_eq!(dirty.ends_with(CUT), 3 * length > MESSAGE_LIMIT);
+            assert_eq!(clean.ends_with(CUT), length > MESSAGE_LIMIT);
+        }
     }
 }

@@ -334,10 +334,10 @@ fn too_many(what: &'static str, count: usize, limit: usize) -> Result<(), Storag
 
 impl Host {
     /// Charges an answer of storage and turns its error into the guest's.
-    fn answer<T>(&mut self, answer: Result<T, StorageError>, size: impl Fn(&T) -> usize) -> Guest<T> {
+    fn answer<T>(&mut self, call: HostCall, answer: Result<T, StorageError>, size: impl Fn(&T) -> usize) -> Guest<T> {
         match answer {
             Ok(value) => {
-                self.charge_answer(size(&value))?;
+                self.charge_answer(call, size(&value))?;
                 Ok(Ok(value))
             }
             Err(error) => Ok(Err(error.into())),
@@ -405,7 +405,7 @@ impl wit::Host for Host {
             Ok(at) => self.grants.storage.get(&at).wait().await,
             Err(invalid) => Err(invalid.into()),
         };
-        self.answer(answer, |entry| entry.as_ref().map_or(0, entry_bytes))
+        self.answer(HostCall::StorageGet, answer, |entry| entry.as_ref().map_or(0, entry_bytes))
     }
 
     async fn get_many(&mut self, at: Vec<wit::Address>) -> Guest<Vec<Option<Entry>>> {
@@ -418,7 +418,7 @@ impl wit::Host for Host {
             Ok(places) => self.grants.storage.get_many(places).wait().await,
             Err(error) => Err(error),
         };
-        self.answer(answer, |entries| entries.iter().flatten().map(entry_bytes).sum())
+        self.answer(HostCall::StorageGetMany, answer, |entries| entries.iter().flatten().map(entry_bytes).sum())
     }
 
     async fn list(&mut self, bucket: String, selection: wit::Selection) -> Guest<Page> {
@@ -434,7 +434,7 @@ impl wit::Host for Host {
                 self.grants.storage.list(&bucket, selection).wait().await
             }
         };
-        self.answer(answer, |page| page.entries.iter().map(entry_bytes).sum())
+        self.answer(HostCall::StorageList, answer, |page| page.entries.iter().map(entry_bytes).sum())
     }
 
     async fn buckets(&mut self, after: Option<String>, limit: u32) -> Guest<Vec<String>> {
@@ -444,7 +444,7 @@ impl wit::Host for Host {
         } else {
             Err(StorageError::InvalidLimit(limit))
         };
-        self.answer(answer, |names| names.iter().map(String::len).sum())
+        self.answer(HostCall::StorageBuckets, answer, |names| names.iter().map(String::len).sum())
     }
 
     async fn commit(&mut self, preconditions: Vec<wit::Precondition>, writes: Vec<wit::Write>) -> Guest<Vec<u64>> {
@@ -454,26 +454,26 @@ impl wit::Host for Host {
             (Ok(preconditions), Ok(writes)) => self.commit_all(preconditions, writes).await,
             (Err(error), _) | (_, Err(error)) => Err(error),
         };
-        self.answer(answer.map(|committed| committed.versions), |versions| versions.len() * 8)
+        self.answer(HostCall::StorageCommit, answer.map(|committed| committed.versions), |versions| versions.len() * 8)
     }
 
     async fn put(&mut self, bucket: String, key: String, value: Vec<u8>, ttl_ms: Option<u64>) -> Guest<u64> {
         self.charge(HostCall::StoragePut, bucket.len() + key.len() + value.len())?;
         let answer = self.commit_one(&bucket, &key, Change::Put { value, ttl_ms }).await;
         let version = answer.map(|committed| committed.versions.first().copied().unwrap_or_default());
-        self.answer(version, |_| 8)
+        self.answer(HostCall::StoragePut, version, |_| 8)
     }
 
     async fn delete(&mut self, bucket: String, key: String) -> Guest<()> {
         self.charge(HostCall::StorageDelete, bucket.len() + key.len())?;
         let answer = self.commit_one(&bucket, &key, Change::Delete).await;
-        self.answer(answer.map(drop), |()| 0)
+        self.answer(HostCall::StorageDelete, answer.map(drop), |()| 0)
     }
 
     async fn increment(&mut self, bucket: String, key: String, delta: i64, ttl_ms: Option<u64>) -> Guest<i64> {
         self.charge(HostCall::StorageIncrement, bucket.len() + key.len() + 8)?;
         let answer = self.commit_one(&bucket, &key, Change::Increment { delta, ttl_ms }).await;
         let sum = answer.map(|committed| committed.sums.first().copied().flatten().unwrap_or_default());
-        self.answer(sum, |_| 8)
+        self.answer(HostCall::StorageIncrement, sum, |_| 8)
     }
 }

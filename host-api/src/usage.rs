@@ -54,8 +54,12 @@ impl Host for crate::Host {
             allowance("cpu-us", self.clock.cpu_us(), limits.cpu_us.get()),
             allowance("wall-us", self.clock.wall_us(), limits.wall_us.get()),
             allowance("memory-bytes", self.budget.memory(), limits.memory_bytes.get()),
+            allowance("table-elements", self.budget.table_elements(), limits.table_elements.get()),
             allowance("host-calls", self.budget.host_calls(), limits.host_calls.get()),
             allowance("host-bytes", self.budget.host_bytes(), limits.host_bytes.get()),
+            allowance("storage-read-bytes", self.budget.storage_read(), limits.storage_read_bytes.get()),
+            allowance("storage-write-bytes", self.budget.storage_written(), limits.storage_write_bytes.get()),
+            allowance("cache-traffic-bytes", self.budget.cache_moved(), limits.cache_traffic_bytes.get()),
             allowance("log-bytes", self.budget.log().used(), limits.log_bytes.get()),
         ])
     }

@@ -2,6 +2,9 @@
 
 use std::fmt::Write as _;
 
+use insula_host_api::HostCalls;
+use insula_store::UsageAmounts;
+
 macro_rules! bill {
     ($($(#[$doc:meta])* $field:ident = $name:literal,)*) => {
         /// What one call used.
@@ -35,10 +38,18 @@ bill! {
     wall_us = "wall-us",
     /// All memories and tables together at their most, in bytes.
     peak_memory = "peak-memory",
+    /// Elements of all tables together at their most.
+    table_elements = "table-elements",
     /// Host functions called.
     host_calls = "host-calls",
     /// Bytes through host functions, both ways.
     host_bytes = "host-bytes",
+    /// Keys and values that storage answered with, in bytes.
+    storage_read_bytes = "storage-read-bytes",
+    /// What storage was asked to write, in bytes.
+    storage_write_bytes = "storage-write-bytes",
+    /// Bytes into the cache and out of it.
+    cache_traffic_bytes = "cache-traffic-bytes",
     /// Bytes of log written.
     log_bytes = "log-bytes",
     /// Log lines that did not fit the call's budget.
@@ -50,10 +61,31 @@ bill! {
 }
 
 impl Bill {
+    /// What usage counts of one call.
+    pub(crate) fn amounts(&self, host_calls_by_kind: HostCalls, failed: bool) -> UsageAmounts {
+        UsageAmounts {
+            calls: 1,
+            failures: u64::from(failed),
+            fuel: self.fuel,
+            cpu_us: self.cpu_us,
+            wall_us: self.wall_us,
+            host_calls: self.host_calls,
+            host_bytes: self.host_bytes,
+            storage_read_bytes: self.storage_read_bytes,
+            storage_write_bytes: self.storage_write_bytes,
+            cache_traffic_bytes: self.cache_traffic_bytes,
+            log_bytes: self.log_bytes,
+            request_bytes: self.request_bytes,
+            response_bytes: self.response_bytes,
+            peak_memory: self.peak_memory,
+            host_calls_by_kind,
+        }
+    }
+
     /// As the value of `Insula-Bill`: a dictionary of integers (RFC 9651).
     #[must_use]
     pub fn to_header(&self) -> String {
-        let mut text = String::with_capacity(192);
+        let mut text = String::with_capacity(320);
         for (index, (name, amount)) in self.entries().into_iter().enumerate() {
             let separator = if index == 0 { "" } else { ", " };
             // An integer of RFC 9651 has at most 15 digits.

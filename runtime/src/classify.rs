@@ -1,16 +1,15 @@
 //! Which limit an error of the engine stands for: one place that reads them all.
 
-use insula_host_api::{CallLimits, Exhausted};
+use insula_host_api::{CallLimits, Exhausted, Refused};
 use wasmtime::component::ResourceTableError;
 use wasmtime::{Trap, WasmBacktrace};
 use wasmtime_wasi::I32Exit;
 
-use crate::engine::{GuestState, HostPanicked, Interrupted};
+use crate::engine::{GuestState, HANDLES, HostPanicked, Interrupted};
 use crate::outcome::CallFailure;
 
 /// How a call failed, by the error that ended it.
 pub(crate) fn classify(error: &wasmtime::Error, state: &GuestState, limits: &CallLimits) -> CallFailure {
-    let memory = CallFailure::MemoryExhausted { limit: limits.memory_bytes.get() };
     if let Some(interrupted) = error.downcast_ref::<Interrupted>() {
         return match interrupted {
             Interrupted::Cpu => CallFailure::CpuExhausted { limit_us: limits.cpu_us.get() },
@@ -20,7 +19,10 @@ pub(crate) fn classify(error: &wasmtime::Error, state: &GuestState, limits: &Cal
     }
     if let Some(exhausted) = error.downcast_ref::<Exhausted>() {
         return match exhausted {
-            Exhausted::HostBytes { limit } => CallFailure::HostBytesExhausted { limit: *limit },
+            Exhausted::HostBytes { limit } => CallFailure::HostBytesExhausted { resource: "host-bytes", limit: *limit },
+            Exhausted::StorageRead { limit } => CallFailure::StorageReadExhausted { limit: *limit },
+            Exhausted::StorageWrite { limit } => CallFailure::StorageWriteExhausted { limit: *limit },
+            Exhausted::CacheTraffic { limit } => CallFailure::CacheTrafficExhausted { limit: *limit },
             Exhausted::HostCalls { limit } => CallFailure::HostCallsExhausted { limit: *limit },
             other => CallFailure::Trap { reason: other.to_string() },
         };
@@ -32,25 +34,30 @@ pub(crate) fn classify(error: &wasmtime::Error, state: &GuestState, limits: &Cal
         return CallFailure::Trap { reason: format!("it called exit({}); an agent answers instead", exit.0) };
     }
     if matches!(error.downcast_ref::<ResourceTableError>(), Some(ResourceTableError::Full)) || too_many_handles(error) {
-        return memory;
+        return CallFailure::MemoryExhausted { resource: "handles", limit: HANDLES as u64 };
     }
     if lifted_too_much(error) {
         // Without a frame of the guest on the stack, it is the answer that was being read.
         return if error.downcast_ref::<WasmBacktrace>().is_some() {
-            CallFailure::HostBytesExhausted { limit: limits.value_bytes.get() }
+            CallFailure::HostBytesExhausted { resource: "value-bytes", limit: limits.value_bytes.get() }
         } else {
             CallFailure::ResponseTooLarge { limit: limits.response_bytes.get() }
         };
     }
-    match error.downcast_ref::<Trap>() {
-        Some(Trap::OutOfFuel) => CallFailure::FuelExhausted { limit: limits.fuel.get() },
-        _ if state.host.budget.memory_refused() => memory,
-        Some(trap) => CallFailure::Trap { reason: trap.to_string() },
-        None if error.chain().any(|cause| cause.is::<std::io::Error>()) => {
+    match (error.downcast_ref::<Trap>(), state.host.budget.refused()) {
+        (Some(Trap::OutOfFuel), _) => CallFailure::FuelExhausted { limit: limits.fuel.get() },
+        (_, Some(Refused::Memory)) => {
+            CallFailure::MemoryExhausted { resource: "memory-bytes", limit: limits.memory_bytes.get() }
+        }
+        (_, Some(Refused::Elements)) => {
+            CallFailure::MemoryExhausted { resource: "table-elements", limit: limits.table_elements.get() }
+        }
+        (Some(trap), None) => CallFailure::Trap { reason: trap.to_string() },
+        (None, None) if error.chain().any(|cause| cause.is::<std::io::Error>()) => {
             tracing::error!(error = %format_args!("{error:#}"), "the machine failed under a call");
             CallFailure::HostFault
         }
-        None => CallFailure::Trap { reason: first_line(error) },
+        (None, None) => CallFailure::Trap { reason: first_line(error) },
     }
 }
 

@@ -4,6 +4,7 @@
 //! has uploaded.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use insula_host_api::bindings::AgentPre;
 use insula_store::{Digest, ShelfError};
@@ -194,22 +195,21 @@ impl Components {
 
     /// The engine has changed since the upload: the component is still there, and is compiled for this one.
     async fn compile_again(&self, entry: &TenantEntry, digest: Digest) -> Result<(), LoadComponentError> {
-        use std::io::Read as _;
         // One at a time for each tenant: the workers are everyone's.
         let _recompiling = entry.recompiling.lock().await;
+        if let Some(failure) = entry.failures.of(&digest, Instant::now()) {
+            return Err(failure.into());
+        }
         let shelf = entry.store.shelf();
-        let read = move || {
-            let mut file = shelf.component(&digest)?.ok_or(LoadComponentError::Missing)?;
-            let mut bytes = Vec::new();
-            file.read_to_end(&mut bytes)
-                .map_err(|source| ShelfError::Io { operation: "read the component", source })?;
-            let staged = shelf.new_artefact()?;
-            Ok::<_, LoadComponentError>((bytes, staged))
+        let open = move || {
+            let component = shelf.component(&digest)?.ok_or(LoadComponentError::Missing)?;
+            Ok::<_, LoadComponentError>((component, shelf.new_artefact()?))
         };
-        let (bytes, staged) = blocking(read).await?;
+        let (component, staged) = blocking(open).await?;
         let output =
             staged.file().try_clone().map_err(|source| ShelfError::Io { operation: "open the artefact", source })?;
-        self.compilers.compile(Arc::new(bytes), output).await?;
+        let compiled = self.compilers.compile(entry.id, component, output).await;
+        compiled.inspect_err(|error| entry.failures.remember(digest, error, Instant::now()))?;
         let (shelf, fingerprint) = (entry.store.shelf(), self.fingerprint.clone());
         blocking(move || Ok(shelf.keep_artefact(staged, &digest, &fingerprint)?)).await
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use insula_host_api::StorageError;
 use insula_store::{
     ArchiveError, AuditRecord, CatalogError, Compacted, Holdings, InvalidLimit, KeyInfo, Limits, LimitsPatch,
-    TenantName, TenantRecord, TenantState, UsageRow,
+    TenantName, TenantRecord, TenantState, Usage,
 };
 use insula_tenancy::{ActDenied, KeyId, NewKey, OperatorAct, OperatorScope, Permissions, TenantId};
 
@@ -283,12 +283,12 @@ impl Control {
         Ok(self.0.catalog.audit_of(by, tenant, after, limit).await?)
     }
 
-    /// What a tenant has used, by agent, version and day.
+    /// What a tenant has used, by agent, version and day, and in all.
     ///
     /// # Errors
     ///
     /// `NotFound`.
-    pub async fn usage(&self, by: &OperatorScope, tenant: TenantId) -> Result<Vec<UsageRow>, ControlError> {
+    pub async fn usage(&self, by: &OperatorScope, tenant: TenantId) -> Result<Usage, ControlError> {
         self.0.flush_usage().await?;
         Ok(self.0.catalog.usage_of(by, tenant).await?)
     }

@@ -4,7 +4,7 @@
 //! order, and the last is active. A failure at any step leaves the catalog and what is active as they were.
 
 use std::io::{Read as _, Seek as _};
-use std::sync::Arc;
+use std::time::Instant;
 
 use insula_store::{AgentName, AgentRecord, CatalogError, Digest, NewVersion, ShelfError, Staging, VersionRecord};
 use insula_tenancy::{Deploy, Permit};
@@ -49,6 +49,16 @@ impl Upload {
     pub fn length(&self) -> u64 {
         self.staging.length()
     }
+
+    /// Looks it over. It is in memory as a whole for that long and no longer.
+    fn scan(self) -> Result<(Self, Report), DeployError> {
+        let mut bytes = Vec::with_capacity(usize::try_from(self.length()).unwrap_or(0));
+        let mut reader = self.staging.reader()?;
+        let read = reader.rewind().and_then(|()| reader.read_to_end(&mut bytes));
+        read.map_err(|source| ShelfError::Io { operation: "read the upload", source })?;
+        let report = inspect(&bytes)?;
+        Ok((self, report))
+    }
 }
 
 /// Looks a component over, without a host: what `insula check` shows.
@@ -78,18 +88,19 @@ impl Inner {
         let entry = self.tenants.entry(permit).await?;
         let _uploading = entry.uploading.lock().await;
         self.sweep(permit, &entry).await;
-        let change = entry.sweeping.begin();
-        let (upload, bytes, mut report) = blocking(move || {
-            let mut bytes = Vec::with_capacity(usize::try_from(upload.length()).unwrap_or(0));
-            let mut reader = upload.staging.reader()?;
-            let read = reader.rewind().and_then(|()| reader.read_to_end(&mut bytes));
-            read.map_err(|source| ShelfError::Io { operation: "read the upload", source })?;
-            let report = inspect(&bytes)?;
-            Ok((upload, bytes, report))
-        })
-        .await?;
         let digest = upload.staging.digest_so_far();
-        let known = self.keep(&entry, digest, upload, bytes, &mut report).await;
+        if let Some(failure) = entry.failures.of(&digest, Instant::now()) {
+            return Err(failure);
+        }
+        let change = entry.sweeping.begin();
+        let (upload, mut report) = {
+            let _place = self.compilers.scan_place().await?;
+            blocking(move || upload.scan()).await?
+        };
+        let known = self.keep(&entry, digest, upload, &mut report).await;
+        if let Err((error, _)) = &known {
+            entry.failures.remember(digest, error, Instant::now());
+        }
         let done = match known {
             Ok(was_known) => {
                 self.enter(permit, &entry, name, digest, report, activate).await.map_err(|error| (error, was_known))
@@ -119,7 +130,6 @@ impl Inner {
         entry: &TenantEntry,
         digest: Digest,
         upload: Upload,
-        bytes: Vec<u8>,
         report: &mut Report,
     ) -> Result<bool, (DeployError, bool)> {
         let (shelf, fingerprint) = (entry.store.shelf(), self.components.fingerprint().to_owned());
@@ -129,7 +139,7 @@ impl Inner {
         let (had_component, had_artefact) = looked.await.map_err(|error| (error, true))?;
         let outcome = async {
             if !had_artefact {
-                self.compile(entry, digest, bytes, report).await?;
+                self.compile(entry, digest, &upload, report).await?;
             }
             let shelf = entry.store.shelf();
             blocking(move || Ok(shelf.keep_component(upload.staging)?)).await?;
@@ -144,17 +154,21 @@ impl Inner {
         &self,
         entry: &TenantEntry,
         digest: Digest,
-        bytes: Vec<u8>,
+        upload: &Upload,
         report: &mut Report,
     ) -> Result<(), DeployError> {
-        let shelf = entry.store.shelf();
-        let (staged, output) = blocking(move || {
+        let (shelf, mut component) = (entry.store.shelf(), upload.staging.reader()?);
+        let (component, staged, output) = blocking(move || {
+            component.rewind().map_err(|source| ShelfError::Io { operation: "read the upload", source })?;
             let staged = shelf.new_artefact()?;
             let output = staged.file().try_clone();
-            Ok((staged, output.map_err(|source| ShelfError::Io { operation: "open the artefact", source })?))
+            Ok((component, staged, output.map_err(|source| ShelfError::Io { operation: "open the artefact", source })?))
         })
         .await?;
-        let took = self.compilers.compile(Arc::new(bytes), output).await?;
+        let took = self.compilers.compile(entry.id, component, output).await;
+        self.counters.compilation(took.as_ref().map_or_else(DeployError::code, |_| "compiled"));
+        let took = took?;
+        report.compiled = true;
         report.compile_ms = u64::try_from(took.as_millis()).unwrap_or(u64::MAX);
         let (shelf, fingerprint) = (entry.store.shelf(), self.components.fingerprint().to_owned());
         blocking(move || Ok(shelf.keep_artefact(staged, &digest, &fingerprint)?)).await

@@ -55,6 +55,7 @@ struct Memory {
     log_lines: u64,
     pending_usage: u64,
     loaded_components: u64,
+    failed_uploads: u64,
 }
 
 impl Erasure {
@@ -82,6 +83,7 @@ impl Erasure {
             &memory,
             &[
                 ("loaded-components", &|look| look.loaded_components),
+                ("failed-uploads", &|look| look.failed_uploads),
                 ("log-lines", &|look| look.log_lines),
                 ("pending-usage", &|look| look.pending_usage),
             ],
@@ -142,15 +144,16 @@ impl Inner {
         Ok(erasure)
     }
 
-    /// Ends the calls of a tenant and forgets its log, its loaded components and the usage that is not written yet.
+    /// Ends the calls of a tenant and forgets its log, its loaded components, what did not compile and the usage that is not written yet.
     async fn forget_what_is_remembered(&self, tenant: TenantId) -> Result<(Memory, Memory), ControlError> {
         let (mut found, mut left) = (Memory::default(), Memory::default());
         if let Some(entry) = self.tenants.bury(tenant) {
-            found.log_lines = entry.logs.len();
+            (found.log_lines, found.failed_uploads) = (entry.logs.len(), entry.failures.len());
             let ended = tokio::time::timeout(LAST_CALLS, entry.slots.close()).await;
             // Also where calls are still running: whatever they write now is not kept.
             entry.logs.close();
-            left.log_lines = entry.logs.len();
+            entry.failures.clear();
+            (left.log_lines, left.failed_uploads) = (entry.logs.len(), entry.failures.len());
             ended.map_err(|_| ControlError::StillRunning)?;
             self.tenants.lay_to_rest(tenant);
         }

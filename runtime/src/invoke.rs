@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use insula_host_api::bindings::exports::insula::agent::handler;
-use insula_host_api::{Budget, CallLimits, Grants, Host, Level, LogSink};
+use insula_host_api::{Budget, CallLimits, Grants, Host, HostCalls, Level, LogSink};
 use insula_store::{AgentName, CatalogError};
 use insula_tenancy::{InvocationId, Invoke, Permit};
 use wasmtime::{PoolConcurrencyLimitError, Store};
@@ -33,9 +33,9 @@ const POOL_RETRY: Duration = Duration::from_secs(1);
 
 /// What a guest thread brings back.
 enum Ran {
-    Done(Result<Response, CallFailure>, Bill),
-    /// The pool had nothing left: nothing ran.
-    NoInstance,
+    Done(Result<Response, CallFailure>, Bill, HostCalls),
+    /// The pool had nothing left: nothing ran, but for a start function perhaps.
+    NoInstance(Bill),
 }
 
 /// Everything that the guest's thread needs, owned.
@@ -80,6 +80,12 @@ impl Inner {
             tracing::warn!(tenant = %entry.id, agent = %agent, "a component was not loaded within a call's deadline");
             InvokeError::Unavailable
         })??;
+        // An agent's own limits are known once the agent is: until here it was the tenant's that counted.
+        let limits = active.limits.within(&limits);
+        if call.body.len() as u64 > limits.request_bytes.get() {
+            return Err(InvokeError::RequestTooLarge { limit: limits.request_bytes.get() });
+        }
+        clock.tighten(micros(limits.wall_us), micros(limits.cpu_us));
         let id = InvocationId::generate();
         let job = self.job(&entry, &active, loaded, call, id, clock, admitted, limits.call());
         self.run(&entry, active.version, id, job).await
@@ -149,17 +155,15 @@ impl Inner {
         job: Job,
     ) -> Result<Invocation, InvokeError> {
         let clock = Arc::clone(&job.clock);
-        let task = self.scheduler.spawn(entry.id, clock, job.run());
-        match AssertUnwindSafe(task).catch_unwind().await {
-            Ok(Ran::Done(outcome, bill)) => {
+        match self.scheduler.spawn(entry.id, &entry.weight, clock, job.run_to_its_end()).await {
+            Ran::Done(outcome, bill, host_calls) => {
                 self.counters.call(outcome.as_ref().map_or_else(CallFailure::code, |_| "ok"));
-                Ok(Invocation { id, version, outcome, bill })
+                if outcome == Err(CallFailure::HostFault) {
+                    tracing::error!(tenant = %entry.id, invocation = %id, "a call ended by a fault of the host");
+                }
+                Ok(Invocation { id, version, outcome, bill, host_calls })
             }
-            Ok(Ran::NoInstance) => Err(InvokeError::HostBusy { retry_after: POOL_RETRY }),
-            Err(_) => {
-                tracing::error!(tenant = %entry.id, invocation = %id, "a call panicked outside of its guest");
-                Ok(Invocation { id, version, outcome: Err(CallFailure::HostFault), bill: Bill::default() })
-            }
+            Ran::NoInstance(bill) => Err(InvokeError::NoInstance { retry_after: POOL_RETRY, bill }),
         }
     }
 }
@@ -197,8 +201,16 @@ fn request(call: Call, active: &ActiveAgent, id: InvocationId) -> handler::Reque
 }
 
 impl Job {
-    async fn run(self) -> Ran {
-        let mut unbilled = Unbilled { meter: self.meter, clock: Arc::clone(&self.clock), armed: true };
+    /// Runs the call. One that panics outside of its guest is a fault of the host, and has a bill like any other.
+    async fn run_to_its_end(self) -> Ran {
+        let mut unbilled = Unbilled { meter: Arc::clone(&self.meter), clock: Arc::clone(&self.clock), armed: true };
+        match AssertUnwindSafe(self.run(&mut unbilled)).catch_unwind().await {
+            Ok(ran) => ran,
+            Err(_panic) => Ran::Done(Err(CallFailure::HostFault), unbilled.settle(), HostCalls::default()),
+        }
+    }
+
+    async fn run(self, unbilled: &mut Unbilled) -> Ran {
         let request_bytes = self.request.body.len() as u64;
         let (limits, clock, log) = (self.limits, self.clock, self.log);
         let host = Host::new(self.grants, Budget::new(limits), Arc::clone(&clock) as _);
@@ -215,10 +227,11 @@ impl Job {
             // An instance that began before the pool was empty may have run a start function.
             let bill = settle(&store, &limits, &clock);
             unbilled.armed = false;
-            if bill.fuel > 0 {
-                unbilled.meter.add(&bill, true);
+            if bill.fuel == 0 {
+                return Ran::NoInstance(Bill::default());
             }
-            return Ran::NoInstance;
+            unbilled.meter.add(&bill, store.data().host.budget.host_calls_by_kind(), true);
+            return Ran::NoInstance(bill);
         }
         let outcome = match outcome {
             Ok(Ok(answer)) => response(answer, &limits),
@@ -228,8 +241,9 @@ impl Job {
         let mut bill = settle(&store, &limits, &clock);
         bill.request_bytes = request_bytes;
         bill.response_bytes = outcome.as_ref().map_or(0, |response| response.body.len() as u64);
+        let host_calls = store.data().host.budget.host_calls_by_kind();
         unbilled.armed = false;
-        unbilled.meter.add(&bill, outcome.is_err());
+        unbilled.meter.add(&bill, host_calls, outcome.is_err());
         if let Err(failure) = &outcome
             && !matches!(failure, CallFailure::Agent(_))
         {
@@ -238,7 +252,7 @@ impl Job {
         // The slot in a memory pool is free before the next call is let in for it.
         drop(store);
         drop(self.admitted);
-        Ran::Done(outcome, bill)
+        Ran::Done(outcome, bill, host_calls)
     }
 }
 
@@ -249,12 +263,22 @@ struct Unbilled {
     armed: bool,
 }
 
+impl Unbilled {
+    /// Bills what is known without the store: time.
+    fn settle(&mut self) -> Bill {
+        let clock = self.clock.as_ref() as &dyn insula_host_api::CallClock;
+        let bill = Bill { cpu_us: clock.cpu_us(), wall_us: clock.wall_us(), ..Bill::default() };
+        if std::mem::take(&mut self.armed) {
+            self.meter.add(&bill, HostCalls::default(), true);
+        }
+        bill
+    }
+}
+
 impl Drop for Unbilled {
     fn drop(&mut self) {
         if self.armed {
-            let clock = self.clock.as_ref() as &dyn insula_host_api::CallClock;
-            let bill = Bill { cpu_us: clock.cpu_us(), wall_us: clock.wall_us(), ..Bill::default() };
-            self.meter.add(&bill, true);
+            self.settle();
         }
     }
 }
@@ -272,8 +296,12 @@ fn settle(store: &Store<GuestState>, limits: &CallLimits, clock: &CallClock) -> 
         cpu_us: clock.cpu_us(),
         wall_us: clock.wall_us(),
         peak_memory: budget.peak_memory(),
+        table_elements: budget.table_elements(),
         host_calls: budget.host_calls(),
         host_bytes: budget.host_bytes(),
+        storage_read_bytes: budget.storage_read(),
+        storage_write_bytes: budget.storage_written(),
+        cache_traffic_bytes: budget.cache_moved(),
         log_bytes: budget.log().used(),
         log_dropped: budget.log().dropped(),
         request_bytes: 0,

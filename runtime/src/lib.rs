@@ -49,10 +49,11 @@ pub use report::{Report, ReportImport};
 pub use runtime::{OpenError, Opened, Runtime};
 pub use settings::{EngineSettings, HostSettings, Settings, WorkerCommand};
 
+pub use insula_host_api::{HostCall, HostCalls};
 pub use insula_store::{
-    AgentName, AgentRecord, ArchiveError, ArchiveProblem, ArchiveTotals, AuditRecord, CatalogError, Compacted, Digest,
-    Holdings, InvalidLimit, KeyInfo, Limits, LimitsPatch, OpenDataDirError, TenantName, TenantRecord, TenantState,
-    UsageRow, VersionRecord,
+    AgentLimits, AgentName, AgentRecord, ArchiveError, ArchiveProblem, ArchiveTotals, AuditRecord, CatalogError,
+    Compacted, Digest, Holdings, InvalidAgentLimit, InvalidLimit, KeyInfo, Limits, LimitsPatch, OpenDataDirError,
+    TenantName, TenantRecord, TenantState, Usage, UsageAmounts, UsageRow, VersionRecord,
 };
 pub use insula_tenancy as tenancy;
 

@@ -11,12 +11,18 @@ use crate::runtime::Inner;
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     calls: Mutex<BTreeMap<&'static str, u64>>,
+    compilations: Mutex<BTreeMap<&'static str, u64>>,
 }
 
 impl Counters {
     /// One call, by how it ended.
     pub(crate) fn call(&self, outcome: &'static str) {
         *self.calls.lock().entry(outcome).or_default() += 1;
+    }
+
+    /// One upload that wanted a compile worker, by how it ended: `compiled`, or the error's code.
+    pub(crate) fn compilation(&self, outcome: &'static str) {
+        *self.compilations.lock().entry(outcome).or_default() += 1;
     }
 }
 
@@ -31,16 +37,21 @@ impl Inner {
         for (outcome, count) in self.counters.calls.lock().iter() {
             let _ = writeln!(text, "insula_calls_total{{outcome=\"{outcome}\"}} {count}");
         }
+        family(&mut text, "compilations_total", "counter", "Uploads that wanted a compile worker, by how they ended.");
+        for (outcome, count) in self.counters.compilations.lock().iter() {
+            let _ = writeln!(text, "insula_compilations_total{{outcome=\"{outcome}\"}} {count}");
+        }
         self.cache_metrics(&mut text);
         let (components, bytes) = self.components.held();
         let (cache_bytes, cache_ceiling) = self.maintenance.cache_ceiling();
-        let gauges: [(&str, &str, u64); 7] = [
+        let gauges: [(&str, &str, u64); 8] = [
             ("calls_in_flight", "Calls admitted and not yet answered.", self.admission.in_flight() as u64),
             ("tenants_seen", "Tenants that have called since the host started.", self.tenants.len() as u64),
             ("components_loaded", "Components in the component cache.", components as u64),
             ("component_bytes", "Bytes of their artefacts.", bytes),
             ("cache_bytes", "Bytes that all cache shards hold together.", cache_bytes),
             ("cache_ceiling_bytes", "The most that they may hold.", cache_ceiling),
+            ("usage_unwritten", "Rows of usage that a crash would lose now.", self.book.unwritten() as u64),
             ("storage_files_open", "Storage files that are open.", self.maintenance.open_files() as u64),
         ];
         for (name, help, value) in gauges {

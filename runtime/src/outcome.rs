@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
+use insula_host_api::HostCalls;
 use insula_tenancy::{InvocationId, VersionId};
 
 use crate::Bill;
@@ -31,6 +32,8 @@ pub struct Invocation {
     pub outcome: Result<Response, CallFailure>,
     /// What it used, also when it failed.
     pub bill: Bill,
+    /// The host calls of the bill, by kind.
+    pub host_calls: HostCalls,
 }
 
 /// What an agent answered.
@@ -87,9 +90,11 @@ pub enum CallFailure {
         limit_us: u64,
     },
     /// Memories, tables or handles.
-    #[error("the call needed more memory than its {limit} bytes, or more tables or handles than it may have")]
+    #[error("the call needed more than the {limit} that it may have of `{resource}`")]
     MemoryExhausted {
-        /// The limit, in bytes.
+        /// `memory-bytes`, `table-elements` or `handles`.
+        resource: &'static str,
+        /// The limit, in the unit of the resource.
         limit: u64,
     },
     /// Too many host calls.
@@ -99,8 +104,28 @@ pub enum CallFailure {
         limit: u64,
     },
     /// Too many bytes through host calls, or in one of them.
-    #[error("the call moved more bytes through host functions than its {limit}, or too many at once")]
+    #[error("the call moved more bytes through host functions than its {limit} of `{resource}`")]
     HostBytesExhausted {
+        /// `host-bytes` for all calls together; `value-bytes` for what was to be lifted for one.
+        resource: &'static str,
+        /// The limit, in bytes.
+        limit: u64,
+    },
+    /// Too many bytes out of storage.
+    #[error("the call read more than its {limit} bytes from storage")]
+    StorageReadExhausted {
+        /// The limit, in bytes.
+        limit: u64,
+    },
+    /// Too many bytes into storage.
+    #[error("the call wrote more than its {limit} bytes to storage")]
+    StorageWriteExhausted {
+        /// The limit, in bytes.
+        limit: u64,
+    },
+    /// Too many bytes into the cache and out of it.
+    #[error("the call moved more than its {limit} bytes into and out of the cache")]
+    CacheTrafficExhausted {
         /// The limit, in bytes.
         limit: u64,
     },
@@ -134,14 +159,36 @@ impl CallFailure {
             Self::MemoryExhausted { .. } => "memory-exhausted",
             Self::HostCallsExhausted { .. } => "host-calls-exhausted",
             Self::HostBytesExhausted { .. } => "host-bytes-exhausted",
+            Self::StorageReadExhausted { .. } => "storage-read-exhausted",
+            Self::StorageWriteExhausted { .. } => "storage-write-exhausted",
+            Self::CacheTrafficExhausted { .. } => "cache-traffic-exhausted",
             Self::ResponseTooLarge { .. } => "response-too-large",
             Self::InvalidResponse { .. } => "invalid-response",
             Self::HostFault => "host-fault",
         }
     }
+
+    /// Where a limit was met: the limit's name, or `handles`, and its value.
+    #[must_use]
+    pub fn exhausted(&self) -> Option<(&'static str, u64)> {
+        Some(match self {
+            Self::FuelExhausted { limit } => ("fuel", *limit),
+            Self::CpuExhausted { limit_us } => ("cpu-us", *limit_us),
+            Self::DeadlineExceeded { limit_us } => ("wall-us", *limit_us),
+            Self::MemoryExhausted { resource, limit } | Self::HostBytesExhausted { resource, limit } => {
+                (resource, *limit)
+            }
+            Self::HostCallsExhausted { limit } => ("host-calls", *limit),
+            Self::StorageReadExhausted { limit } => ("storage-read-bytes", *limit),
+            Self::StorageWriteExhausted { limit } => ("storage-write-bytes", *limit),
+            Self::CacheTrafficExhausted { limit } => ("cache-traffic-bytes", *limit),
+            Self::ResponseTooLarge { limit } => ("response-bytes", *limit),
+            Self::Agent(_) | Self::Trap { .. } | Self::InvalidResponse { .. } | Self::HostFault => return None,
+        })
+    }
 }
 
-/// Why a call did not run. There is no bill.
+/// Why a call did not run. Nothing was used, but where [`InvokeError::bill`] says otherwise.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum InvokeError {
@@ -171,10 +218,29 @@ pub enum InvokeError {
         /// When trying again may help.
         retry_after: Duration,
     },
+    /// The host had no instance left for the call.
+    #[error("the host is full")]
+    NoInstance {
+        /// When trying again may help.
+        retry_after: Duration,
+        /// What a start function used before the pool was empty, of a component that has one.
+        bill: Bill,
+    },
     /// The host is going down.
     #[error("the host is shutting down")]
     ShuttingDown,
     /// The catalog or the artefact could not be read. The operator's log has the reason.
     #[error("the agent is not available just now")]
     Unavailable,
+}
+
+impl InvokeError {
+    /// What was used nevertheless: nothing, most of the time.
+    #[must_use]
+    pub fn bill(&self) -> Bill {
+        match self {
+            Self::NoInstance { bill, .. } => *bill,
+            _ => Bill::default(),
+        }
+    }
 }

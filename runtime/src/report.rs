@@ -12,6 +12,9 @@ pub struct Report {
     pub component_bytes: u64,
     /// The size of the compiled artefact, in bytes; 0 when it was not compiled.
     pub artefact_bytes: u64,
+    /// Whether a compile worker ran for it. It does not when the same tenant has the same bytes compiled already.
+    #[serde(default)]
+    pub compiled: bool,
     /// How long the compile worker took, in milliseconds; 0 when it was not compiled, or was compiled before.
     pub compile_ms: u64,
     /// What it imports, and what becomes of each.

@@ -5,19 +5,20 @@ use std::sync::Arc;
 
 use insula_host_api::{Cache, CacheStatistics, NamespaceName, Storage};
 use insula_store::{
-    AgentName, AgentRecord, Catalog, CatalogError, DataDir, Limits, Maintenance, OpenDataDirError, StoreSettings,
-    Stores, UsageRow, VersionRecord,
+    AgentLimits, AgentName, AgentRecord, Catalog, CatalogError, DataDir, Limits, LimitsPatch, Maintenance,
+    OpenDataDirError, StoreSettings, Stores, Usage, VersionRecord,
 };
 use insula_tenancy::{
     Authenticator, Credential, Denied, Deploy, Invoke, KeyLookup, Manage, NewKey, OperatorScope, Permit, TenantScope,
     VersionId,
 };
+use parking_lot::Mutex;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use crate::admission::Admission;
 use crate::chores::Chores;
-use crate::compile::CompilerPool;
+use crate::compile::{CHECK, CompilerPool};
 use crate::components::Components;
 use crate::control::Control;
 use crate::deploy::{Deployed, Upload};
@@ -63,6 +64,12 @@ pub enum OpenError {
     /// The guest threads.
     #[error("the guest threads could not be started")]
     Threads(#[source] std::io::Error),
+    /// What the compile worker says that it is shut in with does not hold it (B5).
+    #[error("the compile worker is not shut in ({detail}): this host must not take uploads")]
+    Sandbox {
+        /// What it could do.
+        detail: String,
+    },
 }
 
 #[derive(Debug)]
@@ -81,7 +88,9 @@ pub(crate) struct Inner {
     pub(crate) book: Arc<UsageBook>,
     /// Held by an erasure: they go one by one.
     pub(crate) erasing: tokio::sync::Mutex<()>,
-    checks: Vec<Check>,
+    /// Whether every limit bit when it was probed. Guests run on no other host (B5).
+    limits_bite: bool,
+    checks: Mutex<Vec<Check>>,
     chores: Chores,
     // Last, and in this order: guests stop before the ticker that would stop them.
     _threads: Scheduler,
@@ -113,11 +122,14 @@ impl Runtime {
         let stores = Stores::open(dir, authenticator.realm(), store_settings);
         let engine_error = |error: wasmtime::Error| OpenError::Engine { reason: format!("{error:#}") };
         let engine = Arc::new(engine::config::runtime(&settings.engine).map_err(engine_error)?);
-        let ticker = Ticker::start(engine.as_ref().clone(), settings.engine.tick).map_err(OpenError::Threads)?;
-        let threads = Scheduler::start(settings.engine.guest_threads.get(), &ticker, &Handle::current())
-            .map_err(OpenError::Threads)?;
-        let checks = engine::probe(&engine, &threads.handle()).await;
-        let compilers = CompilerPool::new(settings.worker, &settings.host);
+        let (tick, guest_threads) = (settings.engine.tick, settings.engine.guest_threads.get());
+        let ticker = Ticker::start(engine.as_ref().clone(), tick).map_err(OpenError::Threads)?;
+        let threads = Scheduler::start(guest_threads, tick, &ticker, &Handle::current()).map_err(OpenError::Threads)?;
+        let compilers = CompilerPool::new(settings.worker, &settings.host).map_err(OpenError::Threads)?;
+        let handle = threads.handle();
+        let (mut checks, sandbox) = tokio::join!(engine::probe(&engine, &handle), compilers.probe());
+        let limits_bite = checks.iter().all(|check| check.passed);
+        checks.push(sandbox.map_err(|open| OpenError::Sandbox { detail: open.detail })?);
         let components = Components::new(engine, Arc::clone(&compilers), settings.host.component_cache_bytes.get())
             .map_err(engine_error)?;
         let book = Arc::new(UsageBook::default());
@@ -135,7 +147,8 @@ impl Runtime {
             importing: Arc::new(Semaphore::new(1)),
             book,
             erasing: tokio::sync::Mutex::default(),
-            checks,
+            limits_bite,
+            checks: Mutex::new(checks),
             chores: Chores::default(),
             catalog,
             _threads: threads,
@@ -176,7 +189,7 @@ impl Runtime {
         agent: &AgentName,
         call: Call,
     ) -> Result<Invocation, InvokeError> {
-        if !self.0.limits_bite() {
+        if !self.0.limits_bite {
             return Err(InvokeError::Unavailable);
         }
         self.0.invoke(permit, agent, call).await
@@ -304,6 +317,41 @@ impl Runtime {
         self.0.tenants.change(permit, &entry, name, set).await
     }
 
+    /// An agent's own limits, and what its calls may use: of each limit the smaller of its own and the tenant's.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`.
+    pub async fn agent_limits(
+        &self,
+        scope: &TenantScope,
+        name: &AgentName,
+    ) -> Result<(AgentLimits, Limits), CatalogError> {
+        let own = self.0.catalog.agent(scope, name).await?.limits;
+        Ok((own, own.within(&*self.limits(scope).await?)))
+    }
+
+    /// Sets an agent's own limits, whole; an empty patch leaves it with the tenant's. They hold for calls that begin after
+    /// it returns.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`; `Invalid` for a limit outside its range, above the tenant's, or not of a call.
+    pub async fn set_agent_limits(
+        &self,
+        permit: &Permit<'_, Manage>,
+        name: &AgentName,
+        own: LimitsPatch,
+    ) -> Result<(AgentLimits, Limits), CatalogError> {
+        let own = AgentLimits::new(own)?;
+        let entry = self.0.tenants.entry(permit).await?;
+        let tenant = entry.limits();
+        own.check_below(&tenant)?;
+        let set = self.0.catalog.set_agent_limits(permit, name, &own);
+        self.0.tenants.change(permit, &entry, name, set).await?;
+        Ok((own, own.within(&tenant)))
+    }
+
     /// The tenant's storage, as its agents see it.
     ///
     /// # Errors
@@ -356,12 +404,12 @@ impl Runtime {
         Ok(LogReader(Arc::clone(&self.0.tenants.entry(permit).await?.logs)))
     }
 
-    /// What the tenant has used, by agent, version and day, up to now.
+    /// What the tenant has used up to now, by agent, version and day, and in all.
     ///
     /// # Errors
     ///
     /// When the catalog cannot be read or written.
-    pub async fn usage(&self, scope: &TenantScope) -> Result<Vec<UsageRow>, CatalogError> {
+    pub async fn usage(&self, scope: &TenantScope) -> Result<Usage, CatalogError> {
         self.0.flush_usage().await?;
         self.0.catalog.usage(scope).await
     }
@@ -385,10 +433,17 @@ impl Runtime {
     #[must_use]
     pub fn readiness(&self) -> Readiness {
         let closed = self.0.admission.is_closed();
-        let mut checks = self.0.checks.clone();
+        let mut checks = self.0.checks.lock().clone();
         let detail = if closed { "the host is shutting down" } else { "calls are admitted" };
         checks.push(Check { name: "admission", passed: !closed, detail: detail.to_owned() });
-        Readiness { ready: checks.iter().all(|check| check.passed), checks }
+        // Uploads depend on the compile worker, calls do not.
+        let ready = checks.iter().filter(|check| check.name != CHECK).all(|check| check.passed);
+        Readiness { ready, checks }
+    }
+
+    /// Adds a check of the embedder's own to the readiness: what it did to its process, say.
+    pub fn add_check(&self, check: Check) {
+        self.0.checks.lock().push(check);
     }
 
     /// What the host counts of itself, as Prometheus reads it.
@@ -411,11 +466,6 @@ impl Runtime {
 }
 
 impl Inner {
-    /// Whether every limit bit when it was probed. Guests run on no other host (B5).
-    fn limits_bite(&self) -> bool {
-        self.checks.iter().all(|check| check.passed)
-    }
-
     pub(crate) async fn flush_usage(&self) -> Result<(), CatalogError> {
         self.book.flush(&self.catalog, &self.maintenance).await
     }

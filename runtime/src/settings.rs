@@ -23,6 +23,9 @@ pub struct Settings {
 
 /// A command that starts a process which calls [`worker::main`](crate::worker::main) and does nothing else.
 ///
+/// It is started as it stands, and ends when the process that started it is not, or no longer, its parent: no wrapper may
+/// come between.
+///
 /// Most embedders name their own executable and an argument by which their `main` knows that it is the worker.
 #[derive(Debug, Clone)]
 pub struct WorkerCommand {
@@ -72,10 +75,14 @@ pub struct HostSettings {
     pub compilers: NonZeroUsize,
     /// Uploads that may wait for a compile worker. Beyond that, an upload is refused with `compilers-busy`.
     pub compile_queue: NonZeroUsize,
+    /// Of these, the most of one tenant.
+    pub compile_queue_per_tenant: NonZeroUsize,
     /// When a compile worker is killed.
     pub compile_deadline: Duration,
     /// The address space of a compile worker, in bytes.
     pub compile_memory_bytes: NonZeroU64,
+    /// The most bytes of one artefact. A component that compiles into more is refused.
+    pub artefact_bytes: NonZeroU64,
     /// How often usage is written to the catalog: what a crash loses of it at most.
     pub usage_flush: Duration,
     /// Storage files that are open at once.
@@ -95,8 +102,10 @@ impl HostSettings {
             component_cache_bytes: bytes(2_048 * MIB),
             compilers: count(1),
             compile_queue: count(32),
+            compile_queue_per_tenant: count(4),
             compile_deadline: Duration::from_secs(60),
             compile_memory_bytes: bytes(2_048 * MIB),
+            artefact_bytes: bytes(512 * MIB),
             usage_flush: Duration::from_secs(1),
             open_files: count(512),
             cache_ceiling_bytes: bytes(1_024 * MIB),

@@ -10,12 +10,16 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use insula_host_api::{Cache, Configuration};
-use insula_store::{AgentName, Catalog, CatalogError, Digest, Limits, Quota, ShelfError, Staging, Stores, TenantStore};
+use insula_store::{
+    AgentLimits, AgentName, Catalog, CatalogError, Digest, Limits, Quota, ShelfError, Staging, Stores, TenantStore,
+};
 use insula_tenancy::{TenantId, TenantScope, VersionId};
 use parking_lot::{Mutex, RwLock};
 
 use crate::admission::TenantSlots;
+use crate::compile::Failures;
 use crate::logs::Logs;
+use crate::scheduler::Weight;
 use crate::sweep::Sweeping;
 use crate::usage::{Meter, UsageBook};
 
@@ -39,6 +43,7 @@ pub(crate) struct TenantEntry {
     pub(crate) id: TenantId,
     pub(crate) store: TenantStore,
     pub(crate) slots: Arc<TenantSlots>,
+    pub(crate) weight: Arc<Weight>,
     pub(crate) logs: Arc<Logs>,
     limits: RwLock<Arc<Limits>>,
     stale: AtomicBool,
@@ -48,6 +53,8 @@ pub(crate) struct TenantEntry {
     /// Held by an upload from its scan to its end: one tenant's uploads go one by one.
     pub(crate) uploading: tokio::sync::Mutex<()>,
     pub(crate) sweeping: Sweeping,
+    /// What did not compile.
+    pub(crate) failures: Failures,
     /// Held while a component is compiled again for a new engine.
     pub(crate) recompiling: tokio::sync::Mutex<()>,
     /// Agents whose last change was dropped before it was done, and when: the catalog may still commit it, so that for a
@@ -81,6 +88,8 @@ pub(crate) struct ActiveAgent {
     pub(crate) version_text: String,
     pub(crate) digest: Digest,
     pub(crate) configuration: Arc<Configuration>,
+    /// The agent's own: calls have the smaller of these and the tenant's.
+    pub(crate) limits: AgentLimits,
     /// The tenant's cache, as this version sees it.
     pub(crate) cache: Arc<dyn Cache>,
     pub(crate) meter: Arc<Meter>,
@@ -123,6 +132,7 @@ impl Tenants {
         }
         let entry = entries.entry(scope.tenant()).or_insert_with(|| Arc::new(TenantEntry::new(scope, store, &limits)));
         entry.logs.set_limit(limits.log_ring_bytes.get());
+        entry.weight.set(limits.weight);
         *entry.limits.write() = Arc::new(limits);
         entry.stale.store(self.changes.load(Ordering::SeqCst) != before, Ordering::Release);
         Ok(Arc::clone(entry))
@@ -241,6 +251,7 @@ impl Tenants {
             digest: version.digest,
             meter: Meter::new(entry.id, agent.id, version.id, &self.book),
             configuration: Arc::new(configuration),
+            limits: agent.limits,
             cache: entry.store.cache().for_version(version.id),
         });
         if !entry.is_unsettled(name) {
@@ -256,6 +267,7 @@ impl TenantEntry {
             id: scope.tenant(),
             store,
             slots: Arc::default(),
+            weight: Arc::new(Weight::new(limits.weight)),
             logs: Logs::new(limits.log_ring_bytes.get()),
             limits: RwLock::new(Arc::new(*limits)),
             stale: AtomicBool::new(false),
@@ -263,6 +275,7 @@ impl TenantEntry {
             changing: tokio::sync::Mutex::default(),
             uploading: tokio::sync::Mutex::default(),
             sweeping: Sweeping::new(),
+            failures: Failures::default(),
             recompiling: tokio::sync::Mutex::default(),
             unsettled: Mutex::default(),
         }

@@ -3,9 +3,11 @@
 //! A crash loses what came since the last batch, one flush interval at most; a clean stop loses nothing.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use insula_store::{Catalog, CatalogError, Maintenance, UsageRow};
+use insula_host_api::HostCalls;
+use insula_store::{Catalog, CatalogError, Maintenance, UsageAmounts, UsageRow};
 use insula_tenancy::{AgentId, TenantId, VersionId};
 use parking_lot::Mutex;
 
@@ -25,6 +27,8 @@ pub(crate) struct Meter {
 #[derive(Debug, Default)]
 pub(crate) struct UsageBook {
     dirty: Mutex<Vec<Arc<Meter>>>,
+    /// Rows of the batch that is on its way.
+    in_batch: AtomicUsize,
     /// Held while a batch is on its way, so that a reader of usage sees each call once.
     writing: tokio::sync::Mutex<()>,
 }
@@ -35,58 +39,18 @@ impl Meter {
     }
 
     /// Adds one call.
-    pub(crate) fn add(self: &Arc<Self>, bill: &Bill, failed: bool) {
-        let mut pending = self.pending.lock();
-        let fresh = pending.is_none();
-        let row = pending.get_or_insert_with(|| self.row());
-        row.calls += 1;
-        row.failures += u64::from(failed);
-        row.fuel = row.fuel.saturating_add(bill.fuel);
-        row.cpu_us = row.cpu_us.saturating_add(bill.cpu_us);
-        row.wall_us = row.wall_us.saturating_add(bill.wall_us);
-        row.host_calls = row.host_calls.saturating_add(bill.host_calls);
-        row.host_bytes = row.host_bytes.saturating_add(bill.host_bytes);
-        row.peak_memory = row.peak_memory.max(bill.peak_memory);
-        drop(pending);
-        if fresh {
-            self.book.dirty.lock().push(Arc::clone(self));
-        }
+    pub(crate) fn add(self: &Arc<Self>, bill: &Bill, host_calls: HostCalls, failed: bool) {
+        self.add_amounts(today(), &bill.amounts(host_calls, failed));
     }
 
-    fn row(&self) -> UsageRow {
-        UsageRow {
-            tenant: self.tenant,
-            agent: self.agent,
-            version: self.version,
-            day: today(),
-            calls: 0,
-            failures: 0,
-            fuel: 0,
-            cpu_us: 0,
-            wall_us: 0,
-            host_calls: 0,
-            host_bytes: 0,
-            peak_memory: 0,
-        }
-    }
-
-    /// Puts a row back whose batch failed.
-    fn give_back(self: &Arc<Self>, row: UsageRow) {
+    /// The day of what is pending stays that of its first call.
+    fn add_amounts(self: &Arc<Self>, day: u32, amounts: &UsageAmounts) {
         let mut pending = self.pending.lock();
         let fresh = pending.is_none();
-        match pending.as_mut() {
-            None => *pending = Some(row),
-            Some(newer) => {
-                newer.calls += row.calls;
-                newer.failures += row.failures;
-                newer.fuel = newer.fuel.saturating_add(row.fuel);
-                newer.cpu_us = newer.cpu_us.saturating_add(row.cpu_us);
-                newer.wall_us = newer.wall_us.saturating_add(row.wall_us);
-                newer.host_calls = newer.host_calls.saturating_add(row.host_calls);
-                newer.host_bytes = newer.host_bytes.saturating_add(row.host_bytes);
-                newer.peak_memory = newer.peak_memory.max(row.peak_memory);
-            }
-        }
+        let (tenant, agent, version) = (self.tenant, self.agent, self.version);
+        let row =
+            pending.get_or_insert_with(|| UsageRow { tenant, agent, version, day, amounts: UsageAmounts::default() });
+        row.amounts.add(amounts);
         drop(pending);
         if fresh {
             self.book.dirty.lock().push(Arc::clone(self));
@@ -95,6 +59,12 @@ impl Meter {
 }
 
 impl UsageBook {
+    /// Rows that a crash would lose now.
+    pub(crate) fn unwritten(&self) -> usize {
+        let dirty = self.dirty.lock();
+        dirty.len() + self.in_batch.load(Ordering::SeqCst)
+    }
+
     /// Writes what is pending.
     ///
     /// # Errors
@@ -127,7 +97,11 @@ impl UsageBook {
 
     async fn write(&self, catalog: &Catalog, by: &Maintenance) -> Result<(), CatalogError> {
         let _writing = self.writing.lock().await;
-        let dirty = std::mem::take(&mut *self.dirty.lock());
+        let dirty = {
+            let mut dirty = self.dirty.lock();
+            self.in_batch.store(dirty.len(), Ordering::SeqCst);
+            std::mem::take(&mut *dirty)
+        };
         let batch: Vec<(Arc<Meter>, UsageRow)> = dirty
             .into_iter()
             .filter_map(|meter| {
@@ -136,15 +110,17 @@ impl UsageBook {
             })
             .collect();
         if batch.is_empty() {
+            self.in_batch.store(0, Ordering::SeqCst);
             return Ok(());
         }
         let rows: Vec<UsageRow> = batch.iter().map(|(_, row)| *row).collect();
         let written = catalog.add_usage(by, &rows).await;
         if written.is_err() {
             for (meter, row) in batch {
-                meter.give_back(row);
+                meter.add_amounts(row.day, &row.amounts);
             }
         }
+        self.in_batch.store(0, Ordering::SeqCst);
         written
     }
 }
@@ -171,6 +147,12 @@ fn civil_day(days: u64) -> u32 {
 
 #[cfg(test)]
 mod tests {
+    use std::num::{NonZeroU64, NonZeroUsize};
+
+    use insula_host_api::HostCall;
+    use insula_store::{DataDir, StoreSettings, Stores};
+    use insula_tenancy::{Authenticator, KeyLookup, OperatorScope};
+
     use super::*;
 
     #[tokio::test]
@@ -180,11 +162,55 @@ mod tests {
         let meter = |tenant| Meter::new(tenant, AgentId::generate(), VersionId::generate(), &book);
         let (first, second, neighbour) = (meter(ours), meter(ours), meter(theirs));
         for meter in [&first, &second, &neighbour, &first] {
-            meter.add(&Bill::default(), false);
+            meter.add(&Bill::default(), HostCalls::default(), false);
         }
         assert_eq!(book.forget(ours).await, 2);
         assert!(first.pending.lock().is_none() && neighbour.pending.lock().is_some());
         assert_eq!((book.forget(ours).await, book.dirty.lock().len()), (0, 1));
+    }
+
+    /// A catalog with its operator, and handles of two hosts: it takes batches of the first, and refuses the second's.
+    async fn catalog(folder: &std::path::Path) -> (Arc<Catalog>, OperatorScope, [Maintenance; 2]) {
+        let open = |name: &str| DataDir::open(&folder.join(name)).unwrap();
+        let (ours, theirs) = (open("ours"), open("theirs"));
+        let catalog = Catalog::open(&ours).await.unwrap();
+        let authenticator = || Authenticator::new(Arc::clone(&catalog) as Arc<dyn KeyLookup>);
+        let (bound, other) = (authenticator(), authenticator());
+        catalog.bind(bound.realm());
+        let key = catalog.ensure_operator_key().await.unwrap().unwrap();
+        let operator = bound.operator(&key.reveal().parse().unwrap()).await.unwrap();
+        let settings = StoreSettings { open_files: NonZeroUsize::MIN, cache_ceiling_bytes: NonZeroU64::MIN };
+        let accepted = Stores::open(ours, bound.realm(), settings).maintenance();
+        let refused = Stores::open(theirs, other.realm(), settings).maintenance();
+        (catalog, operator, [accepted, refused])
+    }
+
+    #[tokio::test]
+    async fn a_batch_that_the_catalog_refuses_is_written_once_by_the_next() {
+        let folder = tempfile::tempdir().unwrap();
+        let (catalog, operator, [accepted, refused]) = catalog(folder.path()).await;
+        let book = Arc::new(UsageBook::default());
+        let meter = || Meter::new(TenantId::generate(), AgentId::generate(), VersionId::generate(), &book);
+        let (busy, quiet) = (meter(), meter());
+        let mut calls = HostCalls::default();
+        calls.add(HostCall::StorageGet, 3);
+        let bill = Bill { fuel: 10, peak_memory: 5, ..Bill::default() };
+        for meter in [&busy, &quiet] {
+            meter.add(&bill, calls, false);
+        }
+        assert!(book.flush(&catalog, &refused).await.is_err());
+        // What comes between the refusal and the next batch joins what came before.
+        busy.add(&Bill { peak_memory: 9, ..bill }, calls, true);
+        for _ in 0..2 {
+            book.flush(&catalog, &accepted).await.unwrap();
+        }
+        for (meter, calls, peak) in [(&busy, 2, 9), (&quiet, 1, 5)] {
+            let usage = catalog.usage_of(&operator, meter.tenant).await.unwrap();
+            let total = usage.total;
+            assert_eq!((total.calls, total.failures, total.fuel), (calls, calls - 1, 10 * calls));
+            assert_eq!((total.peak_memory, total.host_calls_by_kind.of(HostCall::StorageGet)), (peak, 3 * calls));
+            assert_eq!(usage.rows.len(), 1);
+        }
     }
 
     #[test]

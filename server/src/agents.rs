@@ -19,6 +19,7 @@ use crate::app::App;
 use crate::auth::Caller;
 use crate::body::{BodyError, BodyReader};
 use crate::input::{AgentPath, Params};
+use crate::limits::LimitsView;
 use crate::problem::Problem;
 
 /// An agent.
@@ -33,6 +34,9 @@ pub(crate) struct AgentView {
     agent_id: AgentId,
     /// The version that answers calls.
     active: Option<VersionView>,
+    /// Its own limits: calls have the smaller of these and the tenant's.
+    #[schema(value_type = std::collections::BTreeMap<String, u64>)]
+    limits: LimitsView,
     /// When it came to be, in Unix microseconds.
     created_us: u64,
     /// When it last changed, in Unix microseconds.
@@ -124,6 +128,7 @@ impl From<AgentRecord> for AgentView {
             agent: record.name.to_string(),
             agent_id: record.id,
             active: record.active.map(VersionView::from),
+            limits: record.limits.entries().collect(),
             created_us: record.created_us,
             updated_us: record.updated_us,
         }

@@ -14,6 +14,7 @@ use std::time::Instant;
 use axum::extract::Request;
 use axum::response::{IntoResponse, Response};
 use http::{Extensions, HeaderName, HeaderValue, Method};
+use insula_runtime::Bill;
 use insula_tenancy::{InvocationId, TenantId};
 use pin_project_lite::pin_project;
 use tower::{Layer, Service};
@@ -26,8 +27,10 @@ pub(crate) const TENANT: HeaderName = HeaderName::from_static("insula-tenant");
 pub(crate) const REQUEST_ID: HeaderName = HeaderName::from_static("insula-request-id");
 /// Which version of an agent answered.
 pub(crate) const VERSION: HeaderName = HeaderName::from_static("insula-version");
-/// What the call used.
+/// What the call used; on a request, whether it should come in detail.
 pub(crate) const BILL: HeaderName = HeaderName::from_static("insula-bill");
+/// Host calls of the bill by kind, where a request asked for it.
+pub(crate) const BILL_DETAIL: HeaderName = HeaderName::from_static("insula-bill-detail");
 /// What is left of an entry's life, in milliseconds.
 pub(crate) const TTL_MS: HeaderName = HeaderName::from_static("insula-ttl-ms");
 /// The start of the names of headers that carry an agent's metadata.
@@ -41,6 +44,7 @@ pub(crate) struct Stamp(Arc<Marks>);
 struct Marks {
     tenant: OnceLock<TenantId>,
     request: OnceLock<InvocationId>,
+    billed: OnceLock<Bill>,
 }
 
 impl Stamp {
@@ -58,6 +62,11 @@ impl Stamp {
     /// Writes down the invocation that the request became.
     pub(crate) fn set_request(&self, invocation: InvocationId) {
         _ = self.0.request.set(invocation);
+    }
+
+    /// The response has a bill, whatever it becomes: this one, unless a handler wrote another.
+    pub(crate) fn set_bill(&self, bill: Bill) {
+        _ = self.0.billed.set(bill);
     }
 
     /// Who is asking, once that is known.
@@ -78,6 +87,12 @@ impl Stamp {
         }
         if let Ok(value) = HeaderValue::try_from(self.request().to_string()) {
             headers.insert(REQUEST_ID, value);
+        }
+        if let Some(bill) = self.0.billed.get()
+            && !headers.contains_key(BILL)
+            && let Ok(value) = HeaderValue::try_from(bill.to_header())
+        {
+            headers.insert(BILL, value);
         }
     }
 }

@@ -5,18 +5,21 @@
 
 mod metadata;
 
+use std::convert::Infallible;
+
 use axum::body::Body;
-use axum::extract::{Request, State};
+use axum::extract::{FromRequestParts, Request, State};
 use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
+use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use insula_runtime::{Call, Invocation};
+use insula_runtime::{Bill, Call, HostCalls, Invocation};
 use insula_tenancy::Invoke;
 
 use crate::app::App;
 use crate::auth::Caller;
 use crate::body::BodyReader;
-use crate::headers::{BILL, META_PREFIX, Stamp, VERSION};
+use crate::headers::{BILL, BILL_DETAIL, META_PREFIX, Stamp, VERSION};
 use crate::input::AgentPath;
 use crate::memory::Hold;
 use crate::problem::Problem;
@@ -27,11 +30,13 @@ const CALL_OVERHEAD: usize = 4 << 10;
 /// Calls an agent: body and content type go to it, its body and content type come back. Needs `invoke`.
 ///
 /// `Insula-Meta-NAME` headers, `traceparent` and `Idempotency-Key` reach the agent as metadata. The response of a call
-/// that ran carries `Insula-Version` and `Insula-Bill`, also when the call failed.
+/// that ran carries `Insula-Version`. Every response carries `Insula-Bill`, also when the call failed; where nothing ran,
+/// it is a bill of zeros. With `Insula-Bill: detail` on the request, `Insula-Bill-Detail` has the host calls by kind.
 #[utoipa::path(post, path = "/v1/agents/{agent}/invoke", tag = "agents", operation_id = "invoke_agent",
     params(
         ("agent" = String, Path, description = "The agent's name"),
         ("Idempotency-Key" = Option<String>, Header, description = "1 to 255 visible ASCII characters, for the agent"),
+        ("Insula-Bill" = Option<String>, Header, description = "`detail`: answer with `Insula-Bill-Detail` too"),
         ("traceparent" = Option<String>, Header, description = "W3C trace context, for the agent"),
     ),
     request_body(content = inline(Vec<u8>), content_type = "application/octet-stream", description = "Any body of any type"),
@@ -39,8 +44,10 @@ const CALL_OVERHEAD: usize = 4 << 10;
         headers(
             ("Insula-Version" = String, description = "The version that answered"),
             ("Insula-Bill" = String, description = "What the call used: a dictionary of RFC 9651"),
+            ("Insula-Bill-Detail" = String, description = "On request: host calls by kind, the same way; absent where there were none"),
         ))))]
 pub(crate) async fn invoke(
+    _: Billed,
     State(app): State<App>,
     Caller(scope): Caller,
     AgentPath(agent): AgentPath,
@@ -49,6 +56,8 @@ pub(crate) async fn invoke(
     let permit = scope.permit::<Invoke>()?;
     let limit = app.runtime.limits(&scope).await?.request_bytes.get();
     let (parts, body) = request.into_parts();
+    let detailed = is_detailed(&parts.headers)?;
+    let stamp = Stamp::of(&parts.extensions);
     let mut hold = app.ledger.open(Some(scope.tenant()));
     hold.grow(CALL_OVERHEAD)?;
     let call = Call {
@@ -57,23 +66,69 @@ pub(crate) async fn invoke(
         idempotency_key: metadata::idempotency_key(&parts.headers)?,
         body: BodyReader::new(body, limit, app.body)?.collect(&mut hold).await?,
     };
-    let invocation = app.runtime.invoke(&permit, &agent, call).await?;
-    Stamp::of(&parts.extensions).set_request(invocation.id);
-    Ok(answer(invocation, hold))
+    match app.runtime.invoke(&permit, &agent, call).await {
+        Ok(invocation) => {
+            stamp.set_request(invocation.id);
+            Ok(answer(invocation, hold, detailed))
+        }
+        Err(refused) => {
+            let bill = refused.bill();
+            let mut response = Problem::from(refused).into_response();
+            write_bill(&mut response, &bill);
+            Ok(response)
+        }
+    }
+}
+
+/// Every response to an invoke has a bill, also one that an extractor or a panic made: of zeros, unless a call ran.
+pub(crate) struct Billed;
+
+impl FromRequestParts<App> for Billed {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &App) -> Result<Self, Infallible> {
+        Stamp::of(&parts.extensions).set_bill(Bill::default());
+        Ok(Self)
+    }
+}
+
+/// Whether the caller wants host calls by kind.
+fn is_detailed(headers: &HeaderMap) -> Result<bool, Problem> {
+    match headers.get(BILL).map(HeaderValue::as_bytes) {
+        None => Ok(false),
+        Some(b"detail") => Ok(true),
+        Some(_) => Err(Problem::bad_request("invalid-bill", "send `Insula-Bill: detail`, or no `Insula-Bill` at all")),
+    }
+}
+
+fn write_bill(response: &mut Response, bill: &Bill) {
+    if let Ok(bill) = HeaderValue::try_from(bill.to_header()) {
+        response.headers_mut().insert(BILL, bill);
+    }
+}
+
+/// Host calls by kind as a dictionary of RFC 9651, which is not sent where it is empty.
+fn write_detail(response: &mut Response, host_calls: HostCalls) {
+    let members: Vec<_> = host_calls.entries().map(|(call, count)| format!("{}={count}", call.name())).collect();
+    if !members.is_empty()
+        && let Ok(detail) = HeaderValue::try_from(members.join(", "))
+    {
+        response.headers_mut().insert(BILL_DETAIL, detail);
+    }
 }
 
 /// The response to a call that ran.
-fn answer(invocation: Invocation, hold: Hold) -> Response {
+fn answer(invocation: Invocation, hold: Hold, detailed: bool) -> Response {
     let mut response = match invocation.outcome {
         Ok(answer) => success(answer, hold),
         Err(failure) => Problem::from(failure).into_response(),
     };
-    let headers = response.headers_mut();
     if let Ok(version) = HeaderValue::try_from(invocation.version.to_string()) {
-        headers.insert(VERSION, version);
+        response.headers_mut().insert(VERSION, version);
     }
-    if let Ok(bill) = HeaderValue::try_from(invocation.bill.to_header()) {
-        headers.insert(BILL, bill);
+    write_bill(&mut response, &invocation.bill);
+    if detailed {
+        write_detail(&mut response, invocation.host_calls);
     }
     response
 }

@@ -14,6 +14,7 @@
 
 mod accept;
 mod activity;
+mod agent_limits;
 mod agents;
 mod answer;
 mod app;
@@ -51,5 +52,5 @@ mod versions;
 
 pub use openapi::openapi;
 pub use router::{admin_router, router, tenant_router};
-pub use server::{BindError, Server};
+pub use server::{BindError, Listeners, Server};
 pub use settings::ServerSettings;

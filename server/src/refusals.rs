@@ -197,7 +197,7 @@ impl From<InvokeError> for Problem {
                     .with("limit", limit)
                     .retry_after(retry_after)
             }
-            InvokeError::HostBusy { retry_after } => {
+            InvokeError::HostBusy { retry_after } | InvokeError::NoInstance { retry_after, .. } => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "host-busy", detail).retry_after(retry_after)
             }
             InvokeError::ShuttingDown => {
@@ -218,22 +218,23 @@ impl From<CallFailure> for Problem {
             other => other,
         };
         let detail = cut(failure.to_string(), MESSAGE_BYTES);
-        let limited = |status: StatusCode, limit: u64| Self::new(status, code, detail.clone()).with("limit", limit);
-        match failure {
-            CallFailure::FuelExhausted { limit } | CallFailure::HostCallsExhausted { limit } => {
-                limited(StatusCode::LOOP_DETECTED, limit)
-            }
-            CallFailure::CpuExhausted { limit_us } => limited(StatusCode::LOOP_DETECTED, limit_us),
-            CallFailure::DeadlineExceeded { limit_us } => limited(StatusCode::GATEWAY_TIMEOUT, limit_us),
-            CallFailure::MemoryExhausted { limit } | CallFailure::HostBytesExhausted { limit } => {
-                limited(StatusCode::INSUFFICIENT_STORAGE, limit)
-            }
-            CallFailure::ResponseTooLarge { limit } => limited(StatusCode::BAD_GATEWAY, limit),
-            CallFailure::InvalidResponse { .. } => Self::new(StatusCode::BAD_GATEWAY, code, detail),
-            CallFailure::Trap { .. } | CallFailure::HostFault => {
-                Self::new(StatusCode::INTERNAL_SERVER_ERROR, code, detail)
-            }
-            _ => Self::new(StatusCode::INTERNAL_SERVER_ERROR, code, detail),
+        let status = match &failure {
+            CallFailure::FuelExhausted { .. }
+            | CallFailure::CpuExhausted { .. }
+            | CallFailure::HostCallsExhausted { .. } => StatusCode::LOOP_DETECTED,
+            CallFailure::DeadlineExceeded { .. } => StatusCode::GATEWAY_TIMEOUT,
+            CallFailure::MemoryExhausted { .. }
+            | CallFailure::HostBytesExhausted { .. }
+            | CallFailure::StorageReadExhausted { .. }
+            | CallFailure::StorageWriteExhausted { .. }
+            | CallFailure::CacheTrafficExhausted { .. } => StatusCode::INSUFFICIENT_STORAGE,
+            CallFailure::ResponseTooLarge { .. } | CallFailure::InvalidResponse { .. } => StatusCode::BAD_GATEWAY,
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        };
+        let problem = Self::new(status, code, detail);
+        match failure.exhausted() {
+            Some((resource, limit)) => problem.with("resource", resource).with("limit", limit),
+            None => problem,
         }
     }
 }

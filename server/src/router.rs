@@ -14,8 +14,8 @@ use crate::headers::StampLayer;
 use crate::problem::Problem;
 use crate::settings::ServerSettings;
 use crate::{
-    agents, archives, audit, cache, compact, config, erase, health, invoke, keys, limits, logs, metrics, openapi,
-    storage, tenants, usage, versions,
+    agent_limits, agents, archives, audit, cache, compact, config, erase, health, invoke, keys, limits, logs, metrics,
+    openapi, storage, tenants, usage, versions,
 };
 
 /// What a tenant's key opens.
@@ -28,6 +28,7 @@ fn tenant_routes() -> OpenApiRouter<App> {
         .routes(routes!(versions::activate))
         .routes(routes!(versions::rollback))
         .routes(routes!(config::show, config::set))
+        .routes(routes!(agent_limits::show, agent_limits::set))
         .routes(routes!(storage::buckets))
         .routes(routes!(storage::list))
         .routes(routes!(storage::read, storage::write, storage::delete))

@@ -19,6 +19,8 @@ use crate::router;
 use crate::settings::ServerSettings;
 use crate::stop::Stop;
 
+/// Connections that may wait in the kernel until they are accepted.
+const BACKLOG: i32 = 1_024;
 /// How long what was told to end may take to do so.
 const LAST_RITES: Duration = Duration::from_secs(1);
 
@@ -48,14 +50,45 @@ struct Bound {
     address: SocketAddr,
 }
 
+/// Addresses that are listened on, by no one's thread yet. For a process that gives up the right to bind before it starts
+/// the threads that serve.
+#[derive(Debug)]
+pub struct Listeners {
+    tenants: std::net::TcpListener,
+    operators: Option<std::net::TcpListener>,
+}
+
+impl Listeners {
+    /// Listens on the addresses of the settings. Port 0 lets the system choose. Starts no thread, and needs no runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`BindError`], for the first address that is taken or not ours.
+    pub fn bind(settings: &ServerSettings) -> Result<Self, BindError> {
+        let tenants = listen(settings.listen)?;
+        Ok(Self { tenants, operators: settings.admin_listen.map(listen).transpose()? })
+    }
+}
+
+fn listen(address: SocketAddr) -> Result<std::net::TcpListener, BindError> {
+    let listener = || {
+        let listener = std::net::TcpListener::bind(address)?;
+        listener.set_nonblocking(true)?;
+        // The standard library's queue is short for a server; listening again makes it longer.
+        rustix::net::listen(&listener, BACKLOG)?;
+        Ok(listener)
+    };
+    listener().map_err(|source| BindError { address, source })
+}
+
 impl Bound {
-    async fn to(address: SocketAddr) -> Result<Self, BindError> {
-        let bind = async {
-            let listener = TcpListener::bind(address).await?;
+    /// In a tokio runtime.
+    fn on(listener: std::net::TcpListener, address: SocketAddr) -> Result<Self, BindError> {
+        let take = || {
             let address = listener.local_addr()?;
-            Ok(Self { listener, address })
+            Ok(Self { listener: TcpListener::from_std(listener)?, address })
         };
-        bind.await.map_err(|source| BindError { address, source })
+        take().map_err(|source| BindError { address, source })
     }
 }
 
@@ -66,11 +99,19 @@ impl Server {
     ///
     /// [`BindError`], for the first address that is taken or not ours.
     pub async fn bind(runtime: Runtime, settings: ServerSettings) -> Result<Self, BindError> {
-        let tenants = Bound::to(settings.listen).await?;
-        let operators = match settings.admin_listen {
-            Some(address) => Some(Bound::to(address).await?),
-            None => None,
-        };
+        let listeners = Listeners::bind(&settings)?;
+        Self::on(runtime, settings, listeners)
+    }
+
+    /// The same, on what is listened on already. In a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`BindError`], when the runtime cannot watch it.
+    pub fn on(runtime: Runtime, settings: ServerSettings, listeners: Listeners) -> Result<Self, BindError> {
+        let tenants = Bound::on(listeners.tenants, settings.listen)?;
+        let operators = listeners.operators.zip(settings.admin_listen);
+        let operators = operators.map(|(listener, address)| Bound::on(listener, address)).transpose()?;
         Ok(Self { runtime, settings, tenants, operators })
     }
 

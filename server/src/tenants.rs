@@ -239,7 +239,7 @@ pub(crate) async fn resume(
 /// Shows what a tenant has used. Operators only.
 #[utoipa::path(get, path = "/v1/tenants/{tenant}/usage", tag = "operator", operation_id = "show_tenant_usage",
     params(("tenant" = String, Path, description = "The tenant's id")),
-    responses((status = 200, description = "By agent, version and day", body = Usage)))]
+    responses((status = 200, description = "By agent, version and day, and in all", body = Usage)))]
 pub(crate) async fn usage(
     State(app): State<App>,
     Operator(by): Operator,

@@ -42,13 +42,14 @@ pub use archive::{
 pub use cache::{CacheFigures, CacheTally, TenantCache};
 pub use catalog::{
     AddedVersion, AgentName, AgentRecord, AuditRecord, Catalog, CatalogError, CatalogRows, InvalidAgentName,
-    InvalidTenantName, KeyInfo, NewVersion, TenantName, TenantRecord, TenantState, UsageRow, VersionRecord,
+    InvalidTenantName, KeyInfo, NewVersion, TenantName, TenantRecord, TenantState, Usage, UsageAmounts, UsageRow,
+    VersionRecord,
 };
 pub use clock::{Clock, MonotonicClock};
 pub use data_dir::{DataDir, OpenDataDirError};
 pub use digest::{Digest, InvalidDigest};
 pub use erasure::Remains;
-pub use limits::{InvalidLimit, LimitSpec, Limits, LimitsPatch};
+pub use limits::{AgentLimits, InvalidAgentLimit, InvalidLimit, LimitSpec, Limits, LimitsPatch};
 pub use maintenance::{Holdings, Maintenance, MaintenanceError};
 pub use quota::Quota;
 pub use shelf::{Shelf, ShelfError, StagedArtefact, Staging, VerifiedArtefact};

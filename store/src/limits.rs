@@ -129,6 +129,24 @@ macro_rules! limits {
                 [$(($name, self.$field.get()),)*].into_iter()
             }
 
+            /// These limits with what a patch sets, which was checked when it was stored.
+            pub(crate) fn overlaid(&self, patch: &LimitsPatch) -> Self {
+                let mut limits = *self;
+                $(
+                    if let Some(value) = patch.$field.and_then(NonZeroU64::new) {
+                        limits.$field = value;
+                    }
+                )*
+                limits
+            }
+
+            /// Of each limit the smaller one: this, or what a patch sets.
+            fn lowered(&self, patch: &LimitsPatch) -> Self {
+                let mut limits = self.overlaid(patch);
+                $(limits.$field = limits.$field.min(self.$field);)*
+                limits
+            }
+
             /// The limits as a patch that sets all of them.
             fn as_patch(&self) -> LimitsPatch {
                 LimitsPatch { $($field: Some(self.$field.get()),)* }
@@ -137,14 +155,26 @@ macro_rules! limits {
             /// Reads limits as the catalog keeps them: what an older release did not know takes the standard value, and
             /// what only a newer one knows is passed over.
             pub(crate) fn from_stored(text: &str) -> Result<Self, serde_json::Error> {
+                Ok(Self::standard().overlaid(&LimitsPatch::from_stored(text)?))
+            }
+        }
+
+        impl LimitsPatch {
+            /// Name and value of each that is set, in the order of [`Limits::CEILINGS`].
+            pub fn entries(&self) -> impl Iterator<Item = (&'static str, u64)> + use<> {
+                [$(($name, self.$field),)*].into_iter().filter_map(|(name, value)| Some((name, value?)))
+            }
+
+            /// Reads a patch as the catalog keeps it: what only a newer release knows is passed over, and none is zero.
+            pub(crate) fn from_stored(text: &str) -> Result<Self, serde_json::Error> {
                 let stored: serde_json::Map<String, serde_json::Value> = serde_json::from_str(text)?;
-                let mut limits = Self::standard();
+                let mut patch = Self::default();
                 $(
                     if let Some(value) = stored.get($name) {
-                        limits.$field = NonZeroU64::deserialize(value)?;
+                        patch.$field = Some(NonZeroU64::deserialize(value)?.get());
                     }
                 )*
-                Ok(limits)
+                Ok(patch)
             }
         }
     };
@@ -165,6 +195,12 @@ limits! {
         "Host functions that one call may call.", "keeping the host busy on the guest's behalf";
     host_bytes "host-bytes" "bytes", 64 * MIB, 1, 16 * GIB,
         "Bytes that one call may move through host functions, both ways.", "copying without end";
+    storage_read_bytes "storage-read-bytes" "bytes", 64 * MIB, 1, 16 * GIB,
+        "Keys and values that storage answers one call with.", "reading the disk on and on";
+    storage_write_bytes "storage-write-bytes" "bytes", 32 * MIB, 1, 16 * GIB,
+        "Buckets, keys, values and conditions that one call asks storage to write.", "wearing the disk out with the same keys, written again and again";
+    cache_traffic_bytes "cache-traffic-bytes" "bytes", 64 * MIB, 1, 16 * GIB,
+        "Namespaces, keys and values that one call moves into the cache and out of it.", "turning the whole cache over, again and again";
     log_bytes "log-bytes" "bytes", 64 * KIB, 1, 16 * MIB,
         "Log messages of one call.", "drowning the log";
     request_bytes "request-bytes" "bytes", 4 * MIB, 1, 64 * MIB,
@@ -183,6 +219,9 @@ limits! {
         "The ring that keeps the tenant's latest log lines.", "filling the host's memory with log";
     concurrency "concurrency" "calls", 64, 1, 10_000,
         "Calls of the tenant that are in the host at the same time.", "taking every place of the host";
+    weight "weight" "parts", 100, 1, 10_000,
+        "The tenant's part of the processors and of the places of a full host, against the weights of the others.",
+        "taking more than one's part when others wait";
     component_bytes "component-bytes" "bytes", 32 * MIB, 1, 128 * MIB,
         "One uploaded component.", "uploads that fill the disk, and compilations that take all day";
     agents "agents" "agents", 100, 1, 10_000,
@@ -212,6 +251,9 @@ impl Limits {
             table_elements: self.table_elements,
             host_calls: self.host_calls,
             host_bytes: self.host_bytes,
+            storage_read_bytes: self.storage_read_bytes,
+            storage_write_bytes: self.storage_write_bytes,
+            cache_traffic_bytes: self.cache_traffic_bytes,
             log_bytes: self.log_bytes,
             response_bytes: self.response_bytes,
             value_bytes: self.value_bytes,
@@ -230,5 +272,8 @@ impl Limits {
     }
 }
 
+mod agent;
 #[cfg(test)]
 mod tests;
+
+pub use agent::{AgentLimits, InvalidAgentLimit};

@@ -8,7 +8,7 @@ use std::sync::Mutex;
 use insula_runtime::HostSettings;
 use serde_json::{Value, json};
 
-use crate::harness::{Bystander, Desk, Host, Raw, Reply, Served, Tenant, agents, eventually};
+use crate::harness::{Bystander, Desk, Dice, Host, Raw, Reply, Served, Tenant, agents, eventually};
 
 const ACCOUNTS: [&str; 4] = ["a", "b", "c", "d"];
 
@@ -29,21 +29,12 @@ impl Order {
     }
 }
 
-/// Numbers that look random, and are the same each time.
-struct Dice(u64);
-
-impl Dice {
-    fn roll(&mut self, sides: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        usize::try_from(self.0 >> 33).unwrap() % sides
-    }
-
-    fn order(&mut self, id: String, most: usize) -> Order {
-        let from = self.roll(ACCOUNTS.len());
-        let to = (from + 1 + self.roll(ACCOUNTS.len() - 1)) % ACCOUNTS.len();
-        let amount = i64::try_from(1 + self.roll(most)).unwrap();
-        Order { id, from: ACCOUNTS[from], to: ACCOUNTS[to], amount }
-    }
+/// A transfer between two of the accounts.
+fn order(dice: &mut Dice, id: String, most: usize) -> Order {
+    let from = dice.roll(ACCOUNTS.len());
+    let to = (from + 1 + dice.roll(ACCOUNTS.len() - 1)) % ACCOUNTS.len();
+    let amount = i64::try_from(1 + dice.roll(most)).unwrap();
+    Order { id, from: ACCOUNTS[from], to: ACCOUNTS[to], amount }
 }
 
 fn ask(tenant: &Tenant, request: &Value) -> Value {
@@ -148,7 +139,7 @@ fn sixty_four_callers_on_four_accounts_lose_and_double_nothing() {
             scope.spawn(move || {
                 let mut dice = Dice(caller + 1);
                 for number in 0..2 {
-                    let order = dice.order(format!("order-{caller}-{number}"), 200);
+                    let order = order(&mut dice, format!("order-{caller}-{number}"), 200);
                     let first = answer(&settle(bank, &order));
                     assert_eq!(answer(&settle(bank, &order)), first, "{order:?} was answered differently");
                     answers.lock().unwrap().push((order, first));
@@ -181,7 +172,7 @@ fn an_audit_among_transfers_is_of_one_instant() {
                 scope.spawn(move || {
                     let mut dice = Dice(caller + 100);
                     for number in 0..8 {
-                        assert_eq!(settle(bank, &dice.order(format!("{caller}-{number}"), 50)).status, 200);
+                        assert_eq!(settle(bank, &order(&mut dice, format!("{caller}-{number}"), 50)).status, 200);
                     }
                 })
             })
@@ -243,7 +234,7 @@ fn order_until_it_is_gone(address: SocketAddr, tenant: &Tenant, name: &str, clie
     let mut raw = Raw::connect(address);
     let mut dice = Dice(name.bytes().fold(7, |seed, byte| seed * 31 + u64::from(byte)));
     for number in 0.. {
-        let order = dice.order(format!("{name}-{number}"), 50);
+        let order = order(&mut dice, format!("{name}-{number}"), 50);
         client.lock().unwrap().open.push(order.clone());
         let (body, key) = (order.body(), format!("idempotency-key: {}", order.id));
         let length = format!("content-length: {}", body.len());

@@ -136,7 +136,20 @@ fn an_agent_can_read_what_is_left_of_its_budget() {
     let report = tenant.probe(&json!({ "call": "usage.report" }));
     let report = report["ok"].as_array().or(report.as_array()).unwrap_or_else(|| panic!("{report}")).clone();
     let names: Vec<_> = report.iter().map(|allowance| allowance["name"].as_str().unwrap()).collect();
-    assert_eq!(names, ["fuel", "cpu-us", "wall-us", "memory-bytes", "host-calls", "host-bytes", "log-bytes"]);
+    let expected = [
+        "fuel",
+        "cpu-us",
+        "wall-us",
+        "memory-bytes",
+        "table-elements",
+        "host-calls",
+        "host-bytes",
+        "storage-read-bytes",
+        "storage-write-bytes",
+        "cache-traffic-bytes",
+        "log-bytes",
+    ];
+    assert_eq!(names, expected);
     for allowance in &report {
         let (used, limit) = (allowance["used"].as_u64().unwrap(), allowance["limit"].as_u64().unwrap());
         assert!(used <= limit && limit > 0, "{allowance}");
@@ -174,5 +187,6 @@ fn a_tenant_at_its_concurrency_is_told_so_and_its_neighbour_is_not() {
     assert!(!refused.is_empty());
     assert_eq!(refused[0].code(), "tenant-busy");
     assert!(!refused[0].header("retry-after").is_empty());
+    assert_eq!((refused[0].bill("fuel"), refused[0].bill("wall-us")), (0, 0), "nothing ran");
     assert_eq!(busy.invoke("hostile", "bystander").status, 200, "the slot was given back");
 }

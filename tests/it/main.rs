@@ -8,6 +8,9 @@
     reason = "a test says what went wrong by failing; clippy's allowance does not reach helpers beside #[test] functions"
 )]
 
+mod agent_limits;
+mod bills;
+mod budgets;
 mod cli;
 mod dev_runner;
 mod erase;
@@ -16,6 +19,7 @@ mod harness;
 mod hostile;
 mod http;
 mod isolation;
+mod kills;
 mod ledger;
 mod limits;
 mod matrix;
@@ -23,5 +27,6 @@ mod probes;
 mod published;
 mod recall;
 mod restart;
+mod shut_in;
 mod uploads;
 mod versions;

@@ -83,6 +83,7 @@ impl Matrix {
                 Some(self.host.operate("GET", &archive, None).body)
             }
             ("PUT", "k") => Some(b"another value".to_vec()),
+            ("PUT", "limits") => Some(br#"{"host-calls":100}"#.to_vec()),
             ("PUT", "config") => Some(br#"{"n":"other"}"#.to_vec()),
             ("POST", "activate") => Some(json!({ "version": self.secrets[1] }).to_string().into_bytes()),
             ("POST", "tenants") => {

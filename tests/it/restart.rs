@@ -7,7 +7,7 @@ use std::net::{SocketAddr, TcpListener};
 use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::harness::{Desk, Finished, ON_FREE_PORTS, Raw, Served, Tenant, agents, eventually};
 
@@ -193,7 +193,7 @@ fn a_directory_of_a_newer_release_or_of_someone_else_is_left_alone() {
 }
 
 #[test]
-fn a_port_in_use_is_named_and_the_first_starts_key_is_not_lost() {
+fn a_port_in_use_is_named_and_makes_nothing_so_that_no_key_is_lost() {
     let desk = Desk::new();
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = taken.local_addr().unwrap().to_string();
@@ -205,12 +205,10 @@ fn a_port_in_use_is_named_and_the_first_starts_key_is_not_lost() {
         assert_eq!(finished.code, 1, "{finished:?}");
         assert!(finished.stderr.contains(&format!("cannot listen on {address}")), "{}", finished.stderr);
         assert!(finished.stderr.contains(option), "{}", finished.stderr);
-        let shown = finished.json();
-        assert_eq!((&shown["listen"], &shown["admin"]), (&Value::Null, &Value::Null));
+        assert!(finished.stdout.is_empty() && !data.exists(), "{finished:?}");
         let host = Served::start(&desk, &data);
-        assert_eq!(host.operator, None);
-        let key = shown["operator-key"].as_str().unwrap();
-        let tenants = [host.tenant(key, "acme"), host.tenant(key, "globex")];
+        let key = host.operator.clone().unwrap();
+        let tenants = [host.tenant(&key, "acme"), host.tenant(&key, "globex")];
         assert!(tenants.iter().all(|tenant| tenant.get("/v1/limits").status == 200));
     }
 }
@@ -252,6 +250,58 @@ fn an_order_to_stop_lets_calls_end_and_writes_everything_down() {
         let usage = again.known(tenant).get("/v1/usage").json();
         let calls: u64 = usage["usage"].as_array().unwrap().iter().map(|row| row["calls"].as_u64().unwrap()).sum();
         assert_eq!(calls, 2, "{usage}");
+    }
+}
+
+/// Calls in a tenant's usage. Asking writes down what is pending.
+fn calls_of(tenant: &Tenant) -> u64 {
+    let usage = tenant.get("/v1/usage").json();
+    usage["total"]["calls"].as_u64().unwrap_or_else(|| panic!("{usage}"))
+}
+
+#[test]
+fn a_kill_loses_no_usage_that_was_shown_or_written_and_at_most_what_came_since() {
+    let desk = Desk::new();
+    let (data, file) = (desk.path("data"), desk.path("host.toml"));
+    let serve = |flush: &str| {
+        fs::write(&file, format!("[host]\nusage-flush = '{flush}'\n")).unwrap();
+        let arguments = ["serve", "--data", data.to_str().unwrap(), "--config", file.to_str().unwrap()];
+        Served::from(desk.start(&[arguments.as_slice(), ON_FREE_PORTS.as_slice()].concat()))
+    };
+    // A window that never closes by itself: what is written is what someone was shown.
+    let host = serve("86400s");
+    let operator = host.operator.clone().unwrap();
+    let tenants = [host.tenant(&operator, "acme"), host.tenant(&operator, "globex")];
+    let call = |host: &Served, times: usize| {
+        for tenant in tenants.iter().map(|tenant| host.known(tenant)) {
+            for _ in 0..times {
+                assert_eq!(tenant.invoke("echo", "hello").status, 200);
+            }
+        }
+    };
+    for tenant in &tenants {
+        tenant.deploy("echo", &agents::text("echo"));
+    }
+    call(&host, 2);
+    assert!(tenants.iter().all(|tenant| calls_of(tenant) == 2));
+    call(&host, 3);
+    host.process.kill();
+    let host = serve("10ms");
+    for tenant in &tenants {
+        assert_eq!(calls_of(&host.known(tenant)), 2, "nothing is lost that was shown, and nothing is made up");
+    }
+    // A window that closes again and again: once nothing is pending, a kill loses nothing.
+    call(&host, 4);
+    eventually("all usage is written", || {
+        let metrics = host.operate(&operator, "GET", "/metrics", None).text();
+        metrics.contains("insula_usage_unwritten 0\n").then_some(())
+    });
+    host.process.kill();
+    let host = serve("86400s");
+    for tenant in &tenants {
+        let tenant = host.known(tenant);
+        assert_eq!(calls_of(&tenant), 6);
+        assert_eq!(calls_of(&tenant), 6, "asking again counts nothing again");
     }
 }
 

@@ -1,8 +1,10 @@
 //! Uploads: what is no agent is refused by name, what breaks off leaves nothing, and whatever happens, the version that
 //! answered goes on answering.
 
-mod compiler;
+mod bombs;
+pub(crate) mod compiler;
 mod disk;
+mod results;
 
 use std::fs;
 

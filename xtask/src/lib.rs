@@ -1,4 +1,4 @@
-//! Chores of the workspace: the checks that CI runs, tidy, guests, each crate alone.
+//! Chores of the workspace: the checks that CI runs, tidy, guests, each crate alone, kills, fuzzing.
 //!
 //! It depends on no other room and no room depends on it. Tidy is a library and a test, so that `cargo test --workspace`
 //! holds the tree to the house's rules without a step of its own.
@@ -30,6 +30,17 @@ enum Chore {
     Guests,
     /// Check each crate of the workspace alone
     Each,
+    /// Kill the real binary under load, again and again, and look at what is left
+    Kills {
+        /// How often
+        #[arg(long, default_value_t = 200, value_parser = clap::value_parser!(u64).range(1..=1_000_000))]
+        rounds: u64,
+        /// What the load and the moments are made of
+        #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(..=1_000_000_000))]
+        seed: u64,
+    },
+    /// Run the fuzz targets for a while, each guided by what it covers
+    Fuzz(commands::fuzz::Arguments),
 }
 
 /// Runs the chore that the arguments name. Exit codes: 0 done, 1 failed, 2 wrong usage.
@@ -40,6 +51,8 @@ pub fn main() -> ExitCode {
         Chore::Tidy => commands::tidy::run(&root()),
         Chore::Guests => commands::guests::run(&root()),
         Chore::Each => commands::each::run(&root()),
+        Chore::Kills { rounds, seed } => commands::kills::run(&root(), rounds, seed),
+        Chore::Fuzz(arguments) => commands::fuzz::run(&root(), &arguments),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -8,13 +8,16 @@ use crate::failure::Failure;
 use super::Answer;
 
 /// The codes of limits that were met.
-const LIMITS: [&str; 9] = [
+const LIMITS: [&str; 12] = [
     "fuel-exhausted",
     "cpu-exhausted",
     "deadline-exceeded",
     "memory-exhausted",
     "host-calls-exhausted",
     "host-bytes-exhausted",
+    "storage-read-exhausted",
+    "storage-write-exhausted",
+    "cache-traffic-exhausted",
     "request-too-large",
     "response-too-large",
     "component-too-large",

@@ -8,6 +8,7 @@ use ureq::http::Method;
 use crate::client::{self, Client};
 use crate::connection::{Connection, Role};
 use crate::failure::Failure;
+use crate::limits::{self, ByName};
 use crate::terminal::{self, Cell, Table, Terminal, bold, dim, good, mark};
 use crate::wire;
 
@@ -24,6 +25,8 @@ pub(crate) enum Act {
     Activate(Activate),
     /// Go back to the version that answered before
     Rollback(One),
+    /// Show what an agent's calls may use, and change its own limits
+    Limits(LimitsOf),
     /// Delete an agent with all its versions; the tenant's storage stays
     Delete(One),
 }
@@ -55,6 +58,19 @@ pub(crate) struct Activate {
     version: String,
 }
 
+/// Arguments of `limits`.
+#[derive(Debug, clap::Args)]
+pub(crate) struct LimitsOf {
+    #[command(flatten)]
+    one: One,
+    /// A limit of the agent's own, at most the tenant's, such as fuel=500_000_000
+    #[arg(long, value_name = "NAME=VALUE", value_parser = limits::parse_of_agent)]
+    limit: Vec<(String, u64)>,
+    /// Take away the agent's own limits first
+    #[arg(long)]
+    clear: bool,
+}
+
 impl One {
     fn client(&self) -> anyhow::Result<Client> {
         Ok(Client::new(&self.connection.target(Role::Tenant)?))
@@ -72,6 +88,7 @@ pub(crate) fn run(act: &Act, terminal: &Terminal) -> anyhow::Result<()> {
         Act::Versions(one) => versions(one, terminal),
         Act::Activate(activate) => self::activate(activate, terminal),
         Act::Rollback(one) => rollback(one, terminal),
+        Act::Limits(args) => limits_of(args, terminal),
         Act::Delete(one) => delete(one, terminal),
     }
 }
@@ -125,6 +142,11 @@ fn show_agent(answer: &Value, terminal: &Terminal) -> anyhow::Result<()> {
             ("size", terminal::bytes(version.component_bytes)),
         ]),
         None => facts.push(("answers", "no version is active".to_owned())),
+    }
+    let own = agent.limits.iter().map(|(name, value)| format!("{name} {}", terminal::by_name(name, *value)));
+    let own = own.collect::<Vec<_>>().join(", ");
+    if !own.is_empty() {
+        facts.push(("own limits", own));
     }
     terminal.say_all(&terminal::facts(facts));
     Ok(())
@@ -190,6 +212,29 @@ fn version_id(client: &Client, args: &Activate) -> anyhow::Result<String> {
 fn rollback(one: &One, terminal: &Terminal) -> anyhow::Result<()> {
     let answer = one.client()?.send(Method::POST, &one.path(&["rollback"]), None);
     show_agent(&answer.with_context(|| format!("`{}` was not rolled back", one.agent))?, terminal)
+}
+
+fn limits_of(args: &LimitsOf, terminal: &Terminal) -> anyhow::Result<()> {
+    let (one, client) = (&args.one, args.one.client()?);
+    let path = one.path(&["limits"]);
+    let shown = client.get(&path).with_context(|| format!("the limits of `{}` cannot be shown", one.agent))?;
+    let answer = if args.clear || !args.limit.is_empty() {
+        let before = client::read::<wire::AgentLimits>(&shown)?.own;
+        let mut own = if args.clear { ByName::new() } else { before };
+        own.extend(args.limit.iter().cloned());
+        let set = client.send(Method::PUT, &path, Some(&json!(own)));
+        set.with_context(|| format!("the limits of `{}` were not changed", one.agent))?
+    } else {
+        shown
+    };
+    if terminal.is_json() {
+        terminal.json(&answer);
+        return Ok(());
+    }
+    let limits: wire::AgentLimits = client::read(&answer)?;
+    let source = |name: &str| if limits.own.contains_key(name) { "its own" } else { "" };
+    terminal.say_all(&super::limits::table_with(&limits.effective, source).lines());
+    Ok(())
 }
 
 fn delete(one: &One, terminal: &Terminal) -> anyhow::Result<()> {

@@ -67,11 +67,11 @@ fn bills(stage: &Stage, claims: &mut Claims<'_>) -> anyhow::Result<Value> {
     let mut seen = Vec::new();
     for player in [&stage.acme, &stage.globex] {
         let answer = player.client.get("/v1/usage")?;
-        let rows = client::read::<wire::Usage>(&answer)?.usage;
+        let used = client::read::<wire::Usage>(&answer)?;
         claims.line(format_args!("  {}", bold(player.name)));
-        claims.lines(&usage::table(&rows, &usage::names(&player.client)?).lines());
+        claims.lines(&usage::table(&used, &usage::names(&player.client)?).lines());
         claims.line("");
-        seen.push((player, rows.iter().map(|row| row.calls).sum::<u64>()));
+        seen.push((player, used.usage.iter().map(|row| row.amounts.calls).sum::<u64>()));
         shown.insert(player.name.to_owned(), answer.get("usage").cloned().unwrap_or_default());
     }
     for (player, billed) in seen {

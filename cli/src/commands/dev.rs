@@ -16,6 +16,7 @@ use serde_json::json;
 use tokio::sync::watch::Receiver;
 
 use crate::failure::{Explain, Failure};
+use crate::host::landlock::Off;
 use crate::host::{self, Serving};
 use crate::limits;
 use crate::log_lines;
@@ -68,7 +69,7 @@ pub(crate) fn run(args: Args, terminal: &Terminal) -> anyhow::Result<()> {
 
 async fn develop(args: &Args, data: &Path, folders: Vec<Folder>, terminal: &Terminal) -> anyhow::Result<()> {
     let mut orders = Orders::listen()?;
-    let opened = host::open(data, EngineSettings::standard(), HostSettings::standard()).await?;
+    let opened = host::open(data, EngineSettings::standard(), HostSettings::standard(), Off::Builds.check()).await?;
     let Opened { runtime, operator_key, .. } = opened;
     let mut keys = Keys::open(args.data.as_ref().map(|_| data), operator_key.map(|key| key.reveal()))?;
     let operator_key = keys.operator()?;

@@ -28,10 +28,15 @@ pub(crate) fn run(args: &Args, terminal: &Terminal) -> anyhow::Result<()> {
 
 /// Limits in the order in which they are documented; what only the host knows comes last.
 pub(crate) fn table(limits: &ByName) -> Table {
-    let mut table = Table::new(&["limit", "", ""]);
+    table_with(limits, |_| "")
+}
+
+/// The same, with where each comes from.
+pub(crate) fn table_with<'a>(limits: &ByName, source: impl Fn(&str) -> &'a str) -> Table {
+    let mut table = Table::new(&["limit", "", "", ""]);
     let mut row = |name: &str, value: u64, counts: &str| {
         let amount = Cell::figure(terminal::by_name(name, value));
-        table.row([Cell::text(name), amount, Cell::text(counts).styled(dim)]);
+        table.row([Cell::text(name), amount, Cell::text(source(name)), Cell::text(counts).styled(dim)]);
     };
     for spec in Limits::CEILINGS {
         if let Some(value) = limits.get(spec.name) {

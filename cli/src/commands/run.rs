@@ -57,7 +57,13 @@ pub(crate) fn run(args: &Args, terminal: &Terminal) -> anyhow::Result<()> {
     let data = tempfile::tempdir().explain("cannot make a temporary directory", "make room, or set TMPDIR")?;
     let control = host::control_threads()?;
     let outcome = control.block_on(async {
-        let opened = host::open(data.path(), EngineSettings::standard(), HostSettings::standard()).await?;
+        let opened = host::open(
+            data.path(),
+            EngineSettings::standard(),
+            HostSettings::standard(),
+            host::landlock::Off::Builds.check(),
+        )
+        .await?;
         let runtime = opened.runtime;
         let key = opened.operator_key.map(|key| key.reveal()).unwrap_or_default();
         let mut orders = Orders::listen()?;

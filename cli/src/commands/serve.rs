@@ -3,12 +3,14 @@
 mod settings;
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use insula_runtime::Opened;
+use insula_runtime::{Check, EngineSettings, HostSettings, Opened};
+use insula_server::{Listeners, ServerSettings};
 use serde_json::json;
 
-use crate::failure::Failure;
+use crate::failure::{Explain, Failure};
+use crate::host::landlock::{self, Off};
 use crate::host::{self, Serving};
 use crate::logging::{self, Format, Level};
 use crate::signals::Orders;
@@ -37,6 +39,9 @@ pub(crate) struct Args {
     /// The least important log lines that are written [default: info]
     #[arg(long, value_name = "LEVEL")]
     log_level: Option<Level>,
+    /// Do not give up files and network with Landlock; for a kernel or a file system on which that fails
+    #[arg(long)]
+    no_landlock: bool,
 }
 
 pub(crate) fn run(args: &Args, terminal: &Terminal) -> anyhow::Result<()> {
@@ -46,17 +51,41 @@ pub(crate) fn run(args: &Args, terminal: &Terminal) -> anyhow::Result<()> {
     };
     let format = args.log_format.or(file.log_format).unwrap_or(Format::Text);
     logging::start(format, args.log_level.or(file.log_level).unwrap_or(Level::Info));
-    host::control_threads()?.block_on(host_until_told(args, &file, format, terminal))
-}
-
-async fn host_until_told(args: &Args, file: &File, format: Format, terminal: &Terminal) -> anyhow::Result<()> {
-    // Signals are taken before anything is opened, so that an early one ends in an orderly stop as well.
-    let mut orders = Orders::listen()?;
     let listen = args.listen.or(file.listen).unwrap_or(host::STANDARD_LISTEN);
     let admin_listen = args.admin_listen.or(file.admin_listen).unwrap_or_else(|| beside(listen));
-    let Opened { runtime, operator_key, .. } = host::open(&args.data, file.engine(), file.host()).await?;
+    let (processors, engine, server) = (host::processors(), file.engine(), file.server(listen, admin_listen));
+    // In this order: what needs rights, then the end of the rights, then the threads, which are all born without.
+    let listeners = host::listen(&server)?;
+    let landlock = if args.no_landlock || file.landlock == Some(false) {
+        Off::Told.check()
+    } else {
+        landlock::shut_in(&args.data).explain(
+            "the host cannot give up its rights with Landlock",
+            "report this with the kernel's version; until then, start it with --no-landlock",
+        )?
+    };
+    tracing::info!("landlock: {}", landlock.detail);
+    let start = Start { data: &args.data, engine, host: file.host(), server, listeners, landlock };
+    host::control_threads_for(processors)?.block_on(host_until_told(start, format, terminal))
+}
+
+/// What a host is started with.
+struct Start<'a> {
+    data: &'a Path,
+    engine: EngineSettings,
+    host: HostSettings,
+    server: ServerSettings,
+    listeners: Listeners,
+    landlock: Check,
+}
+
+async fn host_until_told(start: Start<'_>, format: Format, terminal: &Terminal) -> anyhow::Result<()> {
+    // Signals are taken before anything is opened, so that an early one ends in an orderly stop as well.
+    let mut orders = Orders::listen()?;
+    let Start { data, engine, host, server, listeners, landlock } = start;
+    let Opened { runtime, operator_key, .. } = host::open(data, engine, host, landlock).await?;
     let operator_key = operator_key.map(|key| key.reveal());
-    let serving = match host::serve(&runtime, file.server(listen, admin_listen)).await {
+    let serving = match host::serve_on(&runtime, server, listeners) {
         Ok(serving) => serving,
         Err(error) => {
             runtime.shutdown().await;

@@ -6,7 +6,7 @@ use anyhow::Context;
 
 use crate::client::{self, Client};
 use crate::connection::{Connection, Role};
-use crate::terminal::{self, Cell, Table, Terminal, bad, dim};
+use crate::terminal::{self, Cell, Table, Terminal, bad, bold, dim};
 use crate::wire;
 
 /// Arguments of `usage`.
@@ -31,8 +31,8 @@ pub(crate) fn run(args: &Args, terminal: &Terminal) -> anyhow::Result<()> {
         terminal.json(&answer);
         return Ok(());
     }
-    let usage = client::read::<wire::Usage>(&answer)?.usage;
-    if usage.is_empty() {
+    let usage = client::read::<wire::Usage>(&answer)?;
+    if usage.usage.is_empty() {
         terminal.note(dim("  no call has been made yet"));
         return Ok(());
     }
@@ -48,22 +48,48 @@ pub(crate) fn names(client: &Client) -> anyhow::Result<BTreeMap<String, String>>
     Ok(agents.agents.into_iter().map(|agent| (agent.agent_id, agent.agent)).collect())
 }
 
-/// Usage, one row for each agent, version and day.
-pub(crate) fn table(usage: &[wire::UsageRow], names: &BTreeMap<String, String>) -> Table {
-    let mut table = Table::new(&["day", "agent", "version", "calls", "failed", "fuel", "cpu", "wall", "peak memory"]);
-    for row in usage {
-        let failed = Cell::figure(terminal::count(row.failures));
-        table.row([
+/// Usage, one row for each agent, version and day, and the sum of all below.
+pub(crate) fn table(usage: &wire::Usage, names: &BTreeMap<String, String>) -> Table {
+    let mut table = Table::new(&[
+        "day",
+        "agent",
+        "version",
+        "calls",
+        "failed",
+        "fuel",
+        "cpu",
+        "wall",
+        "peak memory",
+        "read",
+        "written",
+        "cache",
+    ]);
+    for row in &usage.usage {
+        let what = [
             Cell::text(terminal::day(row.day)),
             Cell::text(names.get(&row.agent_id).unwrap_or(&row.agent_id)),
             Cell::text(&row.version).styled(dim),
-            Cell::figure(terminal::count(row.calls)),
-            if row.failures > 0 { failed.styled(bad) } else { failed },
-            Cell::figure(terminal::count(row.fuel)),
-            Cell::figure(terminal::duration_us(row.cpu_us)),
-            Cell::figure(terminal::duration_us(row.wall_us)),
-            Cell::figure(terminal::bytes(row.peak_memory)),
-        ]);
+        ];
+        table.row(what.into_iter().chain(amounts(&row.amounts)));
+    }
+    if let Some(total) = &usage.total {
+        let what = [Cell::text("total").styled(bold), Cell::text(""), Cell::text("")];
+        table.row(what.into_iter().chain(amounts(total).map(|cell| cell.styled(bold))));
     }
     table
+}
+
+fn amounts(used: &wire::Amounts) -> [Cell; 9] {
+    let failed = Cell::figure(terminal::count(used.failures));
+    [
+        Cell::figure(terminal::count(used.calls)),
+        if used.failures > 0 { failed.styled(bad) } else { failed },
+        Cell::figure(terminal::count(used.fuel)),
+        Cell::figure(terminal::duration_us(used.cpu_us)),
+        Cell::figure(terminal::duration_us(used.wall_us)),
+        Cell::figure(terminal::bytes(used.peak_memory)),
+        Cell::figure(terminal::bytes(used.storage_read_bytes)),
+        Cell::figure(terminal::bytes(used.storage_write_bytes)),
+        Cell::figure(terminal::bytes(used.cache_traffic_bytes)),
+    ]
 }

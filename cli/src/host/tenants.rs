@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use insula_runtime::tenancy::{Credential, Deploy, Forbidden, OperatorScope, Permit, TenantId, TenantScope};
+use insula_runtime::tenancy::{Credential, Deploy, Forbidden, Manage, OperatorScope, Permit, TenantId, TenantScope};
 use insula_runtime::{AgentName, CatalogError, DeployError, Deployed, LimitsPatch, Runtime, TenantName};
 
 use crate::failure::{Explain, Failure};
@@ -41,8 +41,8 @@ pub(crate) async fn create_tenant(
     Ok((tenant.id, key.reveal()))
 }
 
-/// Deploys an agent the way that `insula deploy` does over HTTP: limits are checked first, configuration defaults are
-/// there before the new version answers its first call.
+/// Deploys an agent the way that `insula deploy` does over HTTP: limits are checked first, its own limits and configuration
+/// defaults are there before the new version answers its first call.
 pub(crate) async fn deploy(
     runtime: &Runtime,
     scope: &TenantScope,
@@ -60,7 +60,9 @@ pub(crate) async fn deploy(
     limits::check_request(&asked, &own)?;
 
     let wanted = configuration(runtime, &permit, name, defaults, overrides).await?;
-    let deployed = upload(runtime, &permit, name, agent, wanted.is_none()).await;
+    let asked: Vec<_> = asked.into_iter().collect();
+    let at_once = wanted.is_none() && asked.is_empty();
+    let deployed = upload(runtime, &permit, name, agent, at_once).await;
     let mut deployed = deployed.map_err(|error| {
         Failure::new(format_args!("`{name}` was not deployed"))
             .because(format_args!("{error} ({})", error.code()))
@@ -69,6 +71,13 @@ pub(crate) async fn deploy(
     if let Some(configuration) = wanted {
         let set = runtime.set_configuration(&permit, name, configuration).await;
         set.explain(format_args!("cannot configure `{name}`"), "correct [config] in insula.toml, or --config")?;
+    }
+    if !asked.is_empty() {
+        let manage = scope.permit::<Manage>().map_err(forbidden)?;
+        let set = runtime.set_agent_limits(&manage, name, limits::patch(&asked)?).await;
+        set.explain(format_args!("cannot set the limits of `{name}`"), "correct [limits] in insula.toml")?;
+    }
+    if !at_once {
         let activated = runtime.activate(&permit, name, deployed.version.id).await;
         deployed.agent = activated.explain(format_args!("cannot activate `{name}`"), "deploy it again")?;
     }

@@ -75,6 +75,7 @@ impl Inner {
 
     async fn archived(&self, scope: &TenantScope, name: AgentName) -> Result<ArchivedAgent, ControlError> {
         let configuration = self.catalog.configuration(scope, &name).await?;
+        let limits = self.catalog.agent(scope, &name).await?.limits;
         let mut versions = self.catalog.versions(scope, &name).await?;
         versions.reverse();
         let active = versions.iter().find(|version| version.active).map(|version| version.number);
@@ -83,7 +84,7 @@ impl Inner {
             digest: version.digest,
             component_bytes: version.component_bytes,
         });
-        Ok(ArchivedAgent { name, configuration, active, versions: versions.collect() })
+        Ok(ArchivedAgent { name, configuration, limits, active, versions: versions.collect() })
     }
 }
 

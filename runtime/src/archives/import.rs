@@ -263,6 +263,9 @@ impl Inner {
             active = if is_active { Some(added.version.id) } else { active };
         }
         self.catalog.set_configuration(permit, &agent.name, &agent.configuration).await?;
+        if !agent.limits.is_empty() {
+            self.catalog.set_agent_limits(permit, &agent.name, &agent.limits).await?;
+        }
         if let Some(version) = active {
             let activate = self.catalog.activate(permit, &agent.name, version);
             self.tenants.change(permit, entry, &agent.name, activate).await?;

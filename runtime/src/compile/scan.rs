@@ -8,6 +8,7 @@ use wasmparser::{
     WasmFeatures,
 };
 
+use super::weight::Weights;
 use crate::deploy_error::DeployError;
 use crate::engine::{ImportStatus, import_status};
 use crate::report::{Report, ReportImport};
@@ -24,10 +25,20 @@ const FUNCTIONS: u64 = 200_000;
 const BODY_BYTES: u64 = 2 << 20;
 /// Data and element segments.
 const SEGMENTS: u64 = 100_000;
-/// Globals. From some 260,000 in one module on, the compiler of wasmtime 48.0.8 fails an assertion of its own.
-const GLOBALS: u64 = 100_000;
 /// Elements of passive segments, 16 bytes each on the host for every instance of their module.
 const PASSIVE_ELEMENTS: u64 = 4_096;
+/// Elements of active segments, which instantiation writes without fuel: a few milliseconds.
+const ACTIVE_ELEMENTS: u64 = 400_000;
+/// What instantiation copies without fuel, over all instances: some tens of milliseconds of a processor.
+const INSTANTIATION_BYTES: u64 = 256 << 20;
+/// Globals, each of which instantiation sets up without fuel; and from some 260,000 on, the compiler of wasmtime 48.0.8
+/// fails an assertion of its own. A component of Python has 900.
+const GLOBALS: u64 = 50_000;
+/// Locals of all functions together. A few bytes declare fifty thousand, and each is work for a compiler. A component of
+/// Python has as many in its 13,000 functions.
+const LOCALS: u64 = 2_000_000;
+/// Imports and exports of core modules. A component of Python has 6,500.
+const CORE_NAMES: u64 = 50_000;
 /// All names of imports and exports together, in bytes.
 const NAME_BYTES: u64 = 64 << 10;
 /// Types, of modules and components.
@@ -43,9 +54,12 @@ struct Counts {
     functions: u64,
     segments: u64,
     passive_elements: u64,
+    active_elements: u64,
+    globals: u64,
+    locals: u64,
+    core_names: u64,
     name_bytes: u64,
     types: u64,
-    globals: u64,
     memories: u64,
     memory_bytes: u64,
 }
@@ -87,12 +101,21 @@ fn walk(
     parser.set_features(WasmFeatures::all());
     let mut parents: Vec<Parser> = Vec::new();
     let mut rest = bytes;
+    let mut weights = Weights::new(bytes.len());
     loop {
         let (consumed, payload) = match parser.parse(rest, true).map_err(|error| malformed(&error))? {
             Chunk::Parsed { consumed, payload } => (consumed, payload),
             Chunk::NeedMoreData(_) => return Err(cut_short(bytes)),
         };
         rest = rest.get(consumed..).unwrap_or_default();
+        weights.see(&payload).map_err(|error| malformed(&error))?;
+        within("bytes to copy for each call", weights.total(), INSTANTIATION_BYTES)?;
+        match &payload {
+            Payload::ModuleSection { .. } => weights.enter_module(),
+            Payload::ComponentSection { .. } => weights.enter_component(),
+            Payload::End(_) if !parents.is_empty() => weights.leave(),
+            _ => {}
+        }
         match payload {
             Payload::Version { encoding: Encoding::Module, .. } if parents.is_empty() => {
                 return Err(DeployError::CoreModule);
@@ -125,17 +148,23 @@ fn count(
         Payload::CodeSectionEntry(body) => {
             counts.functions += 1;
             within("bytes in one function", body.range().len() as u64, BODY_BYTES)?;
+            for declared in body.get_locals_reader().map_err(|error| malformed(&error))? {
+                counts.locals += u64::from(declared.map_err(|error| malformed(&error))?.0);
+            }
+            within("locals", counts.locals, LOCALS)?;
             within("functions", counts.functions, FUNCTIONS)
         }
         Payload::DataSection(section) => segments(counts, section.count()),
         Payload::ElementSection(section) => elements(counts, section),
-        Payload::TypeSection(section) => types(counts, section.count()),
-        Payload::ComponentTypeSection(section) => types(counts, section.count()),
-        Payload::CoreTypeSection(section) => types(counts, section.count()),
         Payload::GlobalSection(section) => {
             counts.globals += u64::from(section.count());
             within("globals", counts.globals, GLOBALS)
         }
+        Payload::ImportSection(section) => core_names(counts, section.count()),
+        Payload::ExportSection(section) => core_names(counts, section.count()),
+        Payload::TypeSection(section) => types(counts, section.count()),
+        Payload::ComponentTypeSection(section) => types(counts, section.count()),
+        Payload::CoreTypeSection(section) => types(counts, section.count()),
         Payload::MemorySection(section) => {
             for memory in section.clone() {
                 let memory = memory.map_err(|error| malformed(&error))?;
@@ -168,13 +197,17 @@ fn elements(counts: &mut Counts, section: &ElementSectionReader<'_>) -> Result<(
     segments(counts, section.count())?;
     for element in section.clone() {
         let element = element.map_err(|error| malformed(&error))?;
-        if matches!(element.kind, ElementKind::Passive) {
-            counts.passive_elements += match element.items {
-                ElementItems::Functions(items) => u64::from(items.count()),
-                ElementItems::Expressions(_, items) => u64::from(items.count()),
-            };
+        let items = match element.items {
+            ElementItems::Functions(items) => u64::from(items.count()),
+            ElementItems::Expressions(_, items) => u64::from(items.count()),
+        };
+        match element.kind {
+            ElementKind::Passive => counts.passive_elements += items,
+            ElementKind::Active { .. } => counts.active_elements += items,
+            ElementKind::Declared => {}
         }
     }
+    within("active table elements", counts.active_elements, ACTIVE_ELEMENTS)?;
     within("passive table elements", counts.passive_elements, PASSIVE_ELEMENTS)
 }
 
@@ -183,6 +216,11 @@ fn name(counts: &mut Counts, name: &str) -> Result<String, DeployError> {
     counts.name_bytes += name.len() as u64;
     within("bytes in the names of imports and exports", counts.name_bytes, NAME_BYTES)?;
     Ok(name.to_owned())
+}
+
+fn core_names(counts: &mut Counts, more: u32) -> Result<(), DeployError> {
+    counts.core_names += u64::from(more);
+    within("imports and exports of core modules", counts.core_names, CORE_NAMES)
 }
 
 fn segments(counts: &mut Counts, more: u32) -> Result<(), DeployError> {
@@ -290,6 +328,36 @@ mod tests {
                (func (canon lift (core func $i "f"))) {exports})"#
         );
         assert!(matches!(scan(&component(&text)), Err(DeployError::TooComplex { found: 64_000.., .. })));
+    }
+
+    #[test]
+    fn what_instantiation_copies_is_counted_for_every_instance_of_every_component() {
+        let module =
+            |bytes: usize| format!(r#"(core module $m (memory 16) (data (i32.const 0) "{}"))"#, "x".repeat(bytes));
+        let eight = "(core instance (instantiate $m))".repeat(8);
+        let inner = format!("(component $c {} {eight})", module(1 << 20));
+        let outer = |times: usize| format!("(component {inner} {})", "(instance (instantiate $c))".repeat(times));
+        // 31 times 8 MiB, and the instances themselves.
+        assert!(matches!(scan(&component(&outer(31))), Err(DeployError::NoHandler)));
+        let Err(DeployError::TooComplex { what, found, .. }) = scan(&component(&outer(33))) else {
+            panic!("it was let in")
+        };
+        assert_eq!((what, found), ("bytes to copy for each call", 33 * 8 * ((1 << 20) + 4_096)));
+        // By another name, and from around.
+        let aliased = format!(
+            "(component $around {} (component $c (alias outer $around $m (core module $a)) {}) {})",
+            module(1 << 20),
+            "(core instance (instantiate $a))".repeat(8),
+            "(instance (instantiate $c))".repeat(33),
+        );
+        assert!(matches!(scan(&component(&aliased)), Err(DeployError::TooComplex { .. })));
+        // What a component is given is as heavy as can be.
+        let given = format!(
+            r#"(component {} (component $c (import "m" (core module $i)) {}) (instance (instantiate $c (with "m" (core module $m)))))"#,
+            module(1 << 20),
+            "(core instance (instantiate $i))".repeat(20),
+        );
+        assert!(matches!(scan(&component(&given)), Err(DeployError::TooComplex { .. })));
     }
 
     #[test]

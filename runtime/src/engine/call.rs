@@ -18,7 +18,7 @@ use crate::scheduler::{CallClock, SchedulerHandle};
 /// What a host call may lift beside the largest value: names, records, the list's own words.
 const LIFT_SLACK: u64 = 64 << 10;
 /// Component-model handles of one call.
-const HANDLES: usize = 1_024;
+pub(crate) const HANDLES: usize = 1_024;
 /// How much fuel a guest takes at once. Generated code counts it in a register, and writes it back only when it calls out
 /// or has used its share: of a call that the epoch ends, the bill may miss this much at most. About a millisecond.
 const FUEL_STRIDE: u64 = 1_000_000;
@@ -48,7 +48,7 @@ pub(crate) fn prepare(
             Err(Interrupted::Cpu.into())
         } else if clock.is_late() {
             Err(Interrupted::Deadline.into())
-        } else if scheduler.is_contended() {
+        } else if scheduler.gives_way() {
             Ok(UpdateDeadline::YieldCustom(1, Box::pin(to_the_back())))
         } else {
             Ok(UpdateDeadline::Continue(1))

@@ -14,7 +14,7 @@ mod ticker;
 mod wasi;
 
 pub(crate) use artefact::{LoadError, load};
-pub(crate) use call::{HostPanicked, call, prepare, within};
+pub(crate) use call::{HANDLES, HostPanicked, call, prepare, within};
 pub(crate) use config::SharedEngine;
 pub(crate) use guest::{GuestState, Interrupted};
 pub(crate) use probe::probe;

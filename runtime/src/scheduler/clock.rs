@@ -19,11 +19,17 @@ pub(crate) fn thread_time() -> Duration {
     Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
 }
 
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
 /// The clock of one call. Shared by its task, its guest and whoever waits for the answer.
 pub(crate) struct CallClock {
     admitted: Instant,
-    deadline: Instant,
-    cpu_limit: Duration,
+    /// Nanoseconds from admission to the deadline.
+    wall_limit: AtomicU64,
+    /// Nanoseconds on a processor.
+    cpu_limit: AtomicU64,
     /// Nanoseconds of the slices that have ended.
     cpu: AtomicU64,
     cancelled: AtomicBool,
@@ -33,30 +39,35 @@ pub(crate) struct CallClock {
 impl CallClock {
     /// Starts now.
     pub(crate) fn start(wall_limit: Duration, cpu_limit: Duration) -> Self {
-        let admitted = Instant::now();
         Self {
-            admitted,
-            deadline: admitted + wall_limit,
-            cpu_limit,
+            admitted: Instant::now(),
+            wall_limit: AtomicU64::new(nanos(wall_limit)),
+            cpu_limit: AtomicU64::new(nanos(cpu_limit)),
             cpu: AtomicU64::new(0),
             cancelled: AtomicBool::new(false),
             cancellation: Notify::new(),
         }
     }
 
+    /// Less time than it was started with, before the guest runs. It never becomes more.
+    pub(crate) fn tighten(&self, wall_limit: Duration, cpu_limit: Duration) {
+        self.wall_limit.fetch_min(nanos(wall_limit), Ordering::Relaxed);
+        self.cpu_limit.fetch_min(nanos(cpu_limit), Ordering::Relaxed);
+    }
+
     /// When the call must be over.
     pub(crate) fn deadline(&self) -> Instant {
-        self.deadline
+        self.admitted + Duration::from_nanos(self.wall_limit.load(Ordering::Relaxed))
     }
 
     /// Whether the deadline is over.
     pub(crate) fn is_late(&self) -> bool {
-        Instant::now() >= self.deadline
+        nanos(self.admitted.elapsed()) >= self.wall_limit.load(Ordering::Relaxed)
     }
 
     /// Whether the call has had its processor time. On the guest's thread.
     pub(crate) fn is_spent(&self) -> bool {
-        self.cpu_now() >= self.cpu_limit
+        nanos(self.cpu_now()) >= self.cpu_limit.load(Ordering::Relaxed)
     }
 
     /// A slice begins on this thread, at this processor time of it.
@@ -64,15 +75,19 @@ impl CallClock {
         SLICE_START.set(at);
     }
 
+    /// Processor time of the slice that runs on this thread.
+    pub(crate) fn slice_so_far() -> Duration {
+        thread_time().saturating_sub(SLICE_START.get())
+    }
+
     /// A slice of this call has ended.
     pub(crate) fn end_slice(&self, took: Duration) {
-        self.cpu.fetch_add(u64::try_from(took.as_nanos()).unwrap_or(u64::MAX), Ordering::Relaxed);
+        self.cpu.fetch_add(nanos(took), Ordering::Relaxed);
     }
 
     /// Processor time so far, with the slice that runs now. On the guest's thread.
     pub(crate) fn cpu_now(&self) -> Duration {
-        let slice = thread_time().saturating_sub(SLICE_START.get());
-        Duration::from_nanos(self.cpu.load(Ordering::Relaxed)) + slice
+        Duration::from_nanos(self.cpu.load(Ordering::Relaxed)) + Self::slice_so_far()
     }
 
     /// Time since admission.
@@ -109,5 +124,24 @@ impl insula_host_api::CallClock for CallClock {
 impl fmt::Debug for CallClock {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(formatter, "CallClock({:?})", self.wall())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_is_tightened_and_never_loosened() {
+        let (long, short) = (Duration::from_secs(60), Duration::from_secs(20));
+        let clock = CallClock::start(long, long);
+        clock.tighten(short, short);
+        let deadline = clock.deadline();
+        assert_eq!(deadline, clock.admitted + short);
+        clock.tighten(long, long);
+        assert_eq!(clock.deadline(), deadline);
+        assert!(!clock.is_late() && !clock.is_spent());
+        clock.tighten(Duration::ZERO, Duration::ZERO);
+        assert!(clock.is_late() && clock.is_spent());
     }
 }

@@ -1,9 +1,10 @@
 //! The guest threads: a small executor over the fair queue.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::task::{Context, Poll};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
@@ -14,16 +15,23 @@ use parking_lot::{Condvar, Mutex};
 use tokio::runtime::Handle;
 
 use super::clock::{CallClock, thread_time};
-use super::queue::FairQueue;
+use super::queue::{FairQueue, Slice};
+use super::virtual_time::Weight;
 use crate::engine::{Pulse, Ticker};
 
 /// How much nicer guests are than the control plane, which only hands them work and takes their answers.
 const GUEST_NICENESS: i32 = 5;
 
+thread_local! {
+    /// The slice that runs on this thread.
+    static SLICE: Cell<Option<Slice<TenantId>>> = const { Cell::new(None) };
+}
+
 /// What a task knows of itself.
 #[derive(Debug)]
 pub(crate) struct Meta {
     tenant: TenantId,
+    weight: Arc<Weight>,
     clock: Arc<CallClock>,
 }
 
@@ -42,8 +50,8 @@ pub(crate) struct SchedulerHandle(Arc<Shared>);
 struct Shared {
     state: Mutex<State>,
     work: Condvar,
-    /// Tasks that wait for a thread: what makes a slice end at its tick.
-    waiting: AtomicUsize,
+    /// The least virtual time of those that wait: what makes a slice end at its tick, read there without the lock.
+    least: AtomicU64,
     stopped: AtomicBool,
 }
 
@@ -66,11 +74,11 @@ impl Scheduler {
     /// # Errors
     ///
     /// When the machine gives no thread.
-    pub(crate) fn start(threads: usize, ticker: &Ticker, control: &Handle) -> std::io::Result<Self> {
+    pub(crate) fn start(threads: usize, tick: Duration, ticker: &Ticker, control: &Handle) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
-            state: Mutex::new(State { queue: FairQueue::new(), idle: 0 }),
+            state: Mutex::new(State { queue: FairQueue::new(tick), idle: 0 }),
             work: Condvar::new(),
-            waiting: AtomicUsize::new(0),
+            least: AtomicU64::new(u64::MAX),
             stopped: AtomicBool::new(false),
         });
         let mut scheduler = Self { handle: SchedulerHandle(Arc::clone(&shared)), threads: Vec::new() };
@@ -105,32 +113,48 @@ impl Drop for Scheduler {
 }
 
 impl SchedulerHandle {
-    /// Puts a call at the end of its tenant's queue.
-    pub(crate) fn spawn<F>(&self, tenant: TenantId, clock: Arc<CallClock>, call: F) -> CallTask<F::Output>
+    /// Puts a call at the end of its tenant's queue. The weight is read each time that the call is queued.
+    pub(crate) fn spawn<F>(
+        &self,
+        tenant: TenantId,
+        weight: &Arc<Weight>,
+        clock: Arc<CallClock>,
+        call: F,
+    ) -> CallTask<F::Output>
     where
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
         let shared = Arc::clone(&self.0);
-        let meta = Meta { tenant, clock: Arc::clone(&clock) };
+        let meta = Meta { tenant, weight: Arc::clone(weight), clock: Arc::clone(&clock) };
         let schedule = move |runnable: Runnable<Meta>| shared.push(runnable);
         let (runnable, task) = Builder::new().metadata(meta).propagate_panic(true).spawn(move |_| call, schedule);
         runnable.schedule();
         CallTask { task: Some(task), clock }
     }
 
-    /// Whether anyone waits for a thread.
-    pub(crate) fn is_contended(&self) -> bool {
-        self.0.waiting.load(Ordering::Relaxed) > 0
+    /// Whether the slice on this thread ends at this tick: somebody waits who comes before it. On the guest's thread.
+    pub(crate) fn gives_way(&self) -> bool {
+        let Some(mut slice) = SLICE.get() else {
+            return false;
+        };
+        let ran = CallClock::slice_so_far();
+        if self.0.least.load(Ordering::Relaxed) <= slice.virtual_time(ran) {
+            return true;
+        }
+        // Once a tick at most, and not worth waiting for: the next tick asks again.
+        let goes_on = self.0.state.try_lock().is_none_or(|mut state| state.queue.goes_on(&mut slice, ran));
+        SLICE.set(Some(slice));
+        !goes_on
     }
 }
 
 impl Shared {
     fn push(&self, runnable: Runnable<Meta>) {
-        let tenant = runnable.metadata().tenant;
+        let (tenant, weight) = (runnable.metadata().tenant, runnable.metadata().weight.get());
         let mut state = self.state.lock();
-        state.queue.push(tenant, runnable);
-        self.waiting.store(state.queue.len(), Ordering::Relaxed);
+        state.queue.push(tenant, weight, runnable);
+        self.least.store(state.queue.least(), Ordering::Relaxed);
         let wake = state.idle > 0;
         drop(state);
         if wake {
@@ -140,19 +164,20 @@ impl Shared {
 }
 
 fn run(shared: &Shared, pulse: Option<&Pulse>) {
-    let mut charge: Option<(TenantId, Duration)> = None;
+    let mut ended: Option<Duration> = None;
     if let Some(pulse) = pulse {
         pulse.begin();
     }
     loop {
         let mut state = shared.state.lock();
-        if let Some((tenant, took)) = charge.take() {
-            state.queue.charge(tenant, took);
+        if let (Some(slice), Some(took)) = (SLICE.take(), ended.take()) {
+            state.queue.charge(slice, took);
         }
-        let runnable = loop {
-            if let Some((_, runnable)) = state.queue.pop() {
-                shared.waiting.store(state.queue.len(), Ordering::Relaxed);
-                break runnable;
+        let (slice, runnable) = loop {
+            let popped = state.queue.pop();
+            shared.least.store(state.queue.least(), Ordering::Relaxed);
+            if let Some(popped) = popped {
+                break popped;
             }
             if shared.stopped.load(Ordering::SeqCst) {
                 return;
@@ -168,13 +193,13 @@ fn run(shared: &Shared, pulse: Option<&Pulse>) {
             }
         };
         drop(state);
-        let (tenant, clock) = (runnable.metadata().tenant, Arc::clone(&runnable.metadata().clock));
-        let began = thread_time();
-        CallClock::begin_slice(began);
+        SLICE.set(Some(slice));
+        let clock = Arc::clone(&runnable.metadata().clock);
+        CallClock::begin_slice(thread_time());
         runnable.run();
-        let took = thread_time().saturating_sub(began);
+        let took = CallClock::slice_so_far();
         clock.end_slice(took);
-        charge = Some((tenant, took));
+        ended = Some(took);
     }
 }
 

@@ -3,7 +3,7 @@
 use http::StatusCode;
 use http::header::RETRY_AFTER;
 use http_body_util::BodyExt;
-use insula_runtime::{AgentError, Bill, CallFailure, Invocation, Response as Answer};
+use insula_runtime::{AgentError, Bill, CallFailure, HostCall, HostCalls, Invocation, Response as Answer};
 use insula_tenancy::{InvocationId, TenantId, VersionId};
 
 use super::*;
@@ -13,7 +13,12 @@ fn ran(outcome: Result<Answer, CallFailure>) -> Response {
     let version = VersionId::generate();
     let bill = Bill { fuel: 12, ..Bill::default() };
     let hold = Ledger::new(1 << 20).open(Some(TenantId::generate()));
-    let response = answer(Invocation { id: InvocationId::generate(), version, outcome, bill }, hold);
+    let mut host_calls = HostCalls::default();
+    host_calls.add(HostCall::StorageGetMany, 2);
+    host_calls.add(HostCall::LogWrite, 1);
+    let id = InvocationId::generate();
+    let response = answer(Invocation { id, version, outcome, bill, host_calls }, hold, true);
+    assert_eq!(response.headers()[BILL_DETAIL], "storage.get-many=2, log.write=1");
     assert_eq!(response.headers()[VERSION], version.to_string());
     assert_eq!(response.headers()[BILL], bill.to_header());
     response
@@ -77,8 +82,11 @@ async fn every_failure_has_its_status_and_word() {
         (CallFailure::CpuExhausted { limit_us: 7 }, 508, "cpu-exhausted"),
         (CallFailure::HostCallsExhausted { limit: 7 }, 508, "host-calls-exhausted"),
         (CallFailure::DeadlineExceeded { limit_us: 7 }, 504, "deadline-exceeded"),
-        (CallFailure::MemoryExhausted { limit: 7 }, 507, "memory-exhausted"),
-        (CallFailure::HostBytesExhausted { limit: 7 }, 507, "host-bytes-exhausted"),
+        (CallFailure::MemoryExhausted { resource: "handles", limit: 7 }, 507, "memory-exhausted"),
+        (CallFailure::HostBytesExhausted { resource: "host-bytes", limit: 7 }, 507, "host-bytes-exhausted"),
+        (CallFailure::StorageReadExhausted { limit: 7 }, 507, "storage-read-exhausted"),
+        (CallFailure::StorageWriteExhausted { limit: 7 }, 507, "storage-write-exhausted"),
+        (CallFailure::CacheTrafficExhausted { limit: 7 }, 507, "cache-traffic-exhausted"),
         (CallFailure::ResponseTooLarge { limit: 7 }, 502, "response-too-large"),
         (CallFailure::InvalidResponse { reason: "x".to_owned() }, 502, "invalid-response"),
         (CallFailure::HostFault, 500, "host-fault"),
@@ -89,5 +97,16 @@ async fn every_failure_has_its_status_and_word() {
         let members = members(response).await;
         assert_eq!(members["code"], code);
         assert!(members["limit"].is_null() || members["limit"] == 7);
+        assert_eq!(members["resource"].is_null(), members["limit"].is_null());
+    }
+}
+
+#[test]
+fn detail_is_asked_for_in_one_word() {
+    let asked = |text: &'static str| is_detailed(&HeaderMap::from_iter([(BILL, HeaderValue::from_static(text))]));
+    assert!(!is_detailed(&HeaderMap::new()).unwrap());
+    assert!(asked("detail").unwrap());
+    for bad in ["", "Detail", "detail, more", "1"] {
+        assert_eq!(asked(bad).unwrap_err().code(), "invalid-bill", "{bad:?}");
     }
 }

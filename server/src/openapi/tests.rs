@@ -20,6 +20,7 @@ const ROUTES: &[&str] = &[
     "GET /v1/agents",
     "GET /v1/agents/{agent}",
     "GET /v1/agents/{agent}/config",
+    "GET /v1/agents/{agent}/limits",
     "GET /v1/agents/{agent}/versions",
     "GET /v1/audit",
     "GET /v1/cache",
@@ -47,6 +48,7 @@ const ROUTES: &[&str] = &[
     "POST /v1/tenants/{tenant}/suspend",
     "PUT /v1/agents/{agent}",
     "PUT /v1/agents/{agent}/config",
+    "PUT /v1/agents/{agent}/limits",
     "PUT /v1/storage/{bucket}/{key}",
 ];
 

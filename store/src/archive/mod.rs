@@ -9,11 +9,16 @@
 
 mod error;
 mod frame;
+#[cfg(any(test, feature = "fuzzing"))]
+mod loose;
 mod parts;
 mod reader;
 #[cfg(test)]
 mod tests;
 mod writer;
+
+#[cfg(any(test, feature = "fuzzing"))]
+pub(crate) use loose::{reframe, unframe};
 
 pub use error::{ArchiveError, ArchiveProblem};
 pub use parts::{ArchiveHeader, ArchiveTotals, ArchivedAgent, ArchivedVersion, EntryBatch, StorageCounters};

@@ -7,7 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize};
 
 use super::{FORMAT, PIECE};
 use crate::storage::{Counters, Record, decode_key};
-use crate::{AgentName, Digest, Limits, TenantName};
+use crate::{AgentLimits, AgentName, Digest, Limits, TenantName};
 
 /// What storage counted at the archive's instant.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,6 +71,9 @@ pub struct ArchivedAgent {
     pub name: AgentName,
     /// Its configuration.
     pub configuration: BTreeMap<String, String>,
+    /// Its own limits. Archives of earlier releases, and of agents without, do not name them.
+    #[serde(default, skip_serializing_if = "AgentLimits::is_empty")]
+    pub limits: AgentLimits,
     /// The number of the version that answers calls.
     pub active: Option<u64>,
     /// Its versions, oldest first.

@@ -37,6 +37,7 @@ fn agent(name: &str) -> ArchivedAgent {
     ArchivedAgent {
         name: name.parse().unwrap(),
         configuration: BTreeMap::from([("name".to_owned(), "value".to_owned())]),
+        limits: serde_json::from_str(r#"{"fuel": 5}"#).unwrap(),
         active: Some(2),
         versions: vec![version(2), version(5)],
     }
@@ -296,4 +297,14 @@ proptest! {
         }
         fuzzing::archive(&frames.finish().unwrap());
     }
+}
+
+#[test]
+fn an_agent_of_an_earlier_release_has_no_limits_of_its_own() {
+    let earlier = r#"{"name": "a", "configuration": {}, "active": null, "versions": []}"#;
+    let agent: ArchivedAgent = serde_json::from_str(earlier).unwrap();
+    assert!(agent.limits.is_empty());
+    assert!(!serde_json::to_string(&agent).unwrap().contains("limits"), "an earlier release reads it too");
+    let beyond = r#"{"name": "a", "configuration": {}, "limits": {"fuel": 0}, "active": null, "versions": []}"#;
+    assert!(serde_json::from_str::<ArchivedAgent>(beyond).is_err());
 }

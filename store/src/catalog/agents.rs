@@ -7,7 +7,7 @@ use sqlx::{Row, SqliteConnection};
 
 use super::rows::AgentRow;
 use super::{AgentName, AgentRecord, Catalog, CatalogError, VersionRecord, commit, rows, sql, uninterrupted, versions};
-use crate::Digest;
+use crate::{AgentLimits, Digest};
 
 /// How many activations of an agent are remembered for rolling back.
 const ACTIVATIONS_LIMIT: i64 = 50;
@@ -170,6 +170,38 @@ impl Catalog {
                 .execute(&mut *transaction)
                 .await
                 .map_err(failed())?;
+            let record = select_whole(&mut transaction, tenant, &name).await?;
+            commit(transaction).await?;
+            Ok(record)
+        })
+        .await
+    }
+
+    /// Replaces an agent's own limits.
+    ///
+    /// # Errors
+    ///
+    /// [`CatalogError::NotFound`], [`CatalogError::WrongRealm`], [`CatalogError::Failed`].
+    pub async fn set_agent_limits(
+        &self,
+        scope: &TenantScope,
+        name: &AgentName,
+        limits: &AgentLimits,
+    ) -> Result<AgentRecord, CatalogError> {
+        let tenant = self.tenant_of(scope)?;
+        let limits = serde_json::to_string(limits).map_err(CatalogError::during("write limits"))?;
+        let (inner, name) = (self.inner.clone(), name.clone());
+        uninterrupted(async move {
+            let mut transaction = inner.begin().await?;
+            let agent = select(&mut transaction, tenant, &name).await?;
+            sqlx::query(sql::UPDATE_AGENT_LIMITS)
+                .bind(tenant.to_string())
+                .bind(agent.id.to_string())
+                .bind(limits)
+                .bind(rows::now_us())
+                .execute(&mut *transaction)
+                .await
+                .map_err(CatalogError::during("change an agent's limits"))?;
             let record = select_whole(&mut transaction, tenant, &name).await?;
             commit(transaction).await?;
             Ok(record)

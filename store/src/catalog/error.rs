@@ -1,6 +1,6 @@
 //! Why the catalog did not do what it was asked.
 
-use crate::limits::InvalidLimit;
+use crate::limits::{InvalidAgentLimit, InvalidLimit};
 
 /// Why the catalog did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -57,6 +57,12 @@ impl CatalogError {
 
 impl From<InvalidLimit> for CatalogError {
     fn from(invalid: InvalidLimit) -> Self {
+        Self::Invalid { what: invalid.to_string() }
+    }
+}
+
+impl From<InvalidAgentLimit> for CatalogError {
+    fn from(invalid: InvalidAgentLimit) -> Self {
         Self::Invalid { what: invalid.to_string() }
     }
 }

@@ -38,7 +38,8 @@ pub use erasure::CatalogRows;
 pub use error::CatalogError;
 pub use names::{AgentName, InvalidAgentName, InvalidTenantName, TenantName};
 pub use records::{
-    AddedVersion, AgentRecord, AuditRecord, KeyInfo, NewVersion, TenantRecord, TenantState, UsageRow, VersionRecord,
+    AddedVersion, AgentRecord, AuditRecord, KeyInfo, NewVersion, TenantRecord, TenantState, Usage, UsageAmounts,
+    UsageRow, VersionRecord,
 };
 
 use key_cache::KeyCache;

@@ -1,10 +1,11 @@
 //! What the catalog answers with.
 
+use insula_host_api::HostCalls;
 use insula_tenancy::{AgentId, KeyId, Permissions, TenantId, VersionId};
 use serde::{Serialize, Serializer};
 
 use super::names::{AgentName, TenantName};
-use crate::{Digest, Limits};
+use crate::{AgentLimits, Digest, Limits};
 
 /// Whether a tenant may act.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -98,6 +99,8 @@ pub struct AgentRecord {
     pub name: AgentName,
     /// The version that answers calls.
     pub active: Option<VersionRecord>,
+    /// Limits of its own, below the tenant's.
+    pub limits: AgentLimits,
     /// When it came to be, in Unix microseconds.
     pub created_us: u64,
     /// When it last changed, in Unix microseconds.
@@ -145,8 +148,77 @@ pub struct AddedVersion {
     pub pruned: Vec<Digest>,
 }
 
+macro_rules! amounts {
+    ($($(#[$doc:meta])* $field:ident,)*) => {
+        /// What calls used together.
+        #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+        pub struct UsageAmounts {
+            $($(#[$doc])* pub $field: u64,)*
+            /// The most memory that one call had, in bytes.
+            pub peak_memory: u64,
+            /// Host functions called, by kind.
+            pub host_calls_by_kind: HostCalls,
+        }
+
+        impl UsageAmounts {
+            /// Columns of what adds up, in the order of the fields.
+            pub(super) const SUMS: &'static [&'static str] = &[$(stringify!($field),)*];
+
+            /// Adds up; of the peaks the greater stays.
+            pub fn add(&mut self, more: &Self) {
+                $(self.$field = self.$field.saturating_add(more.$field);)*
+                self.peak_memory = self.peak_memory.max(more.peak_memory);
+                self.host_calls_by_kind.add_all(&more.host_calls_by_kind);
+            }
+
+            /// What adds up, in the order of [`UsageAmounts::SUMS`].
+            pub(super) fn sums(&self) -> [u64; Self::SUMS.len()] {
+                [$(self.$field,)*]
+            }
+
+            /// The reverse: what adds up, by the name of its column.
+            pub(super) fn read<E>(mut column: impl FnMut(&'static str) -> Result<u64, E>) -> Result<Self, E> {
+                Ok(Self {
+                    $($field: column(stringify!($field))?,)*
+                    peak_memory: column("peak_memory")?,
+                    host_calls_by_kind: HostCalls::default(),
+                })
+            }
+        }
+    };
+}
+
+amounts! {
+    /// Calls.
+    calls,
+    /// Calls that did not end with an answer of the agent.
+    failures,
+    /// Fuel, in units.
+    fuel,
+    /// Time on processors, in microseconds.
+    cpu_us,
+    /// Time on the clock, in microseconds.
+    wall_us,
+    /// Host functions called.
+    host_calls,
+    /// Bytes through host functions.
+    host_bytes,
+    /// Keys and values that storage answered with, in bytes.
+    storage_read_bytes,
+    /// What storage was asked to write, in bytes.
+    storage_write_bytes,
+    /// Bytes into the cache and out of it.
+    cache_traffic_bytes,
+    /// Bytes of log written.
+    log_bytes,
+    /// Bytes of requests' bodies.
+    request_bytes,
+    /// Bytes of answers' bodies.
+    response_bytes,
+}
+
 /// What one version of one agent used on one day.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct UsageRow {
     /// Whose it is.
     pub tenant: TenantId,
@@ -156,22 +228,17 @@ pub struct UsageRow {
     pub version: VersionId,
     /// The day in UTC, as the number `yyyymmdd`.
     pub day: u32,
-    /// Calls.
-    pub calls: u64,
-    /// Calls that did not end with an answer of the agent.
-    pub failures: u64,
-    /// Fuel, in units.
-    pub fuel: u64,
-    /// Time on processors, in microseconds.
-    pub cpu_us: u64,
-    /// Time on the clock, in microseconds.
-    pub wall_us: u64,
-    /// Host functions called.
-    pub host_calls: u64,
-    /// Bytes through host functions.
-    pub host_bytes: u64,
-    /// The most memory that one call had, in bytes.
-    pub peak_memory: u64,
+    /// How much it was.
+    pub amounts: UsageAmounts,
+}
+
+/// What a tenant used: the latest rows, and the sum of all that there are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Usage {
+    /// By day, agent and version, the latest days first.
+    pub rows: Vec<UsageRow>,
+    /// Of all agents, versions and days, also of those that are not among the rows.
+    pub total: UsageAmounts,
 }
 
 /// One act of an operator.

@@ -3,13 +3,14 @@
 use std::str::FromStr;
 use std::time::SystemTime;
 
+use insula_host_api::HostCall;
 use insula_tenancy::{AgentId, VersionId};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::error::CatalogError;
-use super::records::{AgentRecord, KeyInfo, TenantRecord, TenantState, UsageRow, VersionRecord};
-use crate::Limits;
+use super::records::{AgentRecord, KeyInfo, TenantRecord, TenantState, UsageAmounts, UsageRow, VersionRecord};
+use crate::{AgentLimits, Limits};
 
 /// Now, in Unix microseconds.
 pub(super) fn now_us() -> i64 {
@@ -116,6 +117,7 @@ pub(super) struct AgentRow {
     pub(super) name: super::AgentName,
     pub(super) active: Option<VersionId>,
     pub(super) last_number: u64,
+    pub(super) limits: AgentLimits,
     pub(super) created_us: u64,
     pub(super) updated_us: u64,
 }
@@ -127,14 +129,15 @@ impl AgentRow {
             name: parsed(row, "name")?,
             active: parsed_option(row, "active_version")?,
             last_number: number(row, "last_number")?,
+            limits: AgentLimits::from_stored(text(row, "limits")?).map_err(|error| unreadable("limits", error))?,
             created_us: number(row, "created_us")?,
             updated_us: number(row, "updated_us")?,
         })
     }
 
     pub(super) fn with(self, active: Option<VersionRecord>) -> AgentRecord {
-        let Self { id, name, created_us, updated_us, .. } = self;
-        AgentRecord { id, name, active, created_us, updated_us }
+        let Self { id, name, limits, created_us, updated_us, .. } = self;
+        AgentRecord { id, name, active, limits, created_us, updated_us }
     }
 }
 
@@ -158,14 +161,26 @@ pub(super) fn usage(row: &SqliteRow) -> Result<UsageRow, CatalogError> {
         tenant: parsed(row, "tenant_id")?,
         agent: parsed(row, "agent_id")?,
         version: parsed(row, "version_id")?,
-        day: u32::try_from(number(row, "day")?).map_err(|error| unreadable("day", error))?,
-        calls: number(row, "calls")?,
-        failures: number(row, "failures")?,
-        fuel: number(row, "fuel")?,
-        cpu_us: number(row, "cpu_us")?,
-        wall_us: number(row, "wall_us")?,
-        host_calls: number(row, "host_calls")?,
-        host_bytes: number(row, "host_bytes")?,
-        peak_memory: number(row, "peak_memory")?,
+        day: day(row)?,
+        amounts: UsageAmounts::read(|column| number(row, column))?,
     })
+}
+
+pub(super) fn day(row: &SqliteRow) -> Result<u32, CatalogError> {
+    u32::try_from(number(row, "day")?).map_err(|error| unreadable("day", error))
+}
+
+/// The kind of host calls; `None` for one that this release does not know.
+pub(super) fn host_call(row: &SqliteRow) -> Result<Option<HostCall>, CatalogError> {
+    let kind = text(row, "kind")?;
+    Ok(HostCall::ALL.iter().copied().find(|call| call.name() == kind))
+}
+
+/// A sum that was made as two halves, which stops at 2^64 - 1.
+pub(super) fn sum(row: &SqliteRow, column: &'static str) -> Result<u64, CatalogError> {
+    let half = |end: &str| -> Result<u128, CatalogError> {
+        let half: i64 = row.try_get(format!("{column}_{end}").as_str()).map_err(|error| unreadable(column, error))?;
+        u128::try_from(half).map_err(|error| unreadable(column, error))
+    };
+    Ok(u64::try_from((half("high")? << 32) + half("low")?).unwrap_or(u64::MAX))
 }

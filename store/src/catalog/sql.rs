@@ -32,9 +32,9 @@ pub(super) const COUNT_OPERATOR_KEYS: &str = "SELECT COUNT(*) FROM keys WHERE te
 pub(super) const FIND_KEY: &str = "SELECT keys.tenant_id, keys.hash, keys.permissions, tenants.state, tenants.phase \
      FROM keys LEFT JOIN tenants ON tenants.id = keys.tenant_id WHERE keys.id = ?1 AND keys.revoked_us IS NULL";
 
-pub(super) const SELECT_AGENTS: &str = "SELECT id, name, active_version, last_number, created_us, updated_us \
+pub(super) const SELECT_AGENTS: &str = "SELECT id, name, active_version, last_number, limits, created_us, updated_us \
      FROM agents WHERE tenant_id = ?1 ORDER BY name";
-pub(super) const SELECT_AGENT: &str = "SELECT id, name, active_version, last_number, created_us, updated_us \
+pub(super) const SELECT_AGENT: &str = "SELECT id, name, active_version, last_number, limits, created_us, updated_us \
      FROM agents WHERE tenant_id = ?1 AND name = ?2";
 pub(super) const COUNT_AGENTS: &str = "SELECT COUNT(*) FROM agents WHERE tenant_id = ?1";
 pub(super) const INSERT_AGENT: &str =
@@ -43,6 +43,8 @@ pub(super) const UPDATE_AGENT_NUMBER: &str =
     "UPDATE agents SET last_number = ?3, updated_us = ?4 WHERE tenant_id = ?1 AND id = ?2";
 pub(super) const UPDATE_AGENT_ACTIVE: &str =
     "UPDATE agents SET active_version = ?3, updated_us = ?4 WHERE tenant_id = ?1 AND id = ?2";
+pub(super) const UPDATE_AGENT_LIMITS: &str =
+    "UPDATE agents SET limits = ?3, updated_us = ?4 WHERE tenant_id = ?1 AND id = ?2";
 pub(super) const DELETE_AGENT: &str = "DELETE FROM agents WHERE tenant_id = ?1 AND id = ?2";
 
 pub(super) const INSERT_VERSION: &str = "INSERT INTO versions \
@@ -79,21 +81,60 @@ pub(super) const DELETE_CONFIGURATION: &str = "DELETE FROM configuration WHERE t
 pub(super) const INSERT_CONFIGURATION: &str =
     "INSERT INTO configuration (tenant_id, agent_id, name, value) VALUES (?1, ?2, ?3, ?4)";
 
-pub(super) const SELECT_USAGE: &str = "SELECT tenant_id, agent_id, version_id, day, calls, failures, fuel, cpu_us, wall_us, \
-     host_calls, host_bytes, peak_memory FROM usage WHERE tenant_id = ?1 ORDER BY day DESC, agent_id, version_id LIMIT ?2";
-/// An erased tenant's usage never comes back. A sum stops at 2^63 - 1: SQLite would make a greater one a real number, which the table refuses with the whole batch.
-pub(super) const ADD_USAGE: &str = "INSERT INTO usage (tenant_id, agent_id, version_id, day, calls, failures, fuel, cpu_us, \
-     wall_us, host_calls, host_bytes, peak_memory) SELECT ?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12 \
-     WHERE NOT EXISTS (SELECT 1 FROM tenants WHERE id = ?1 AND phase IN ('erasing', 'erased')) \
-     ON CONFLICT (tenant_id, day, agent_id, version_id) DO UPDATE SET \
-     calls = MIN(calls, 9223372036854775807 - excluded.calls) + excluded.calls, \
-     failures = MIN(failures, 9223372036854775807 - excluded.failures) + excluded.failures, \
-     fuel = MIN(fuel, 9223372036854775807 - excluded.fuel) + excluded.fuel, \
-     cpu_us = MIN(cpu_us, 9223372036854775807 - excluded.cpu_us) + excluded.cpu_us, \
-     wall_us = MIN(wall_us, 9223372036854775807 - excluded.wall_us) + excluded.wall_us, \
-     host_calls = MIN(host_calls, 9223372036854775807 - excluded.host_calls) + excluded.host_calls, \
-     host_bytes = MIN(host_bytes, 9223372036854775807 - excluded.host_bytes) + excluded.host_bytes, \
-     peak_memory = MAX(peak_memory, excluded.peak_memory)";
+/// Statements over every column of usage that adds up, with the number at which it is bound.
+macro_rules! usage_columns {
+    ($make:ident) => {
+        $make!("calls" 6, "failures" 7, "fuel" 8, "cpu_us" 9, "wall_us" 10, "host_calls" 11, "host_bytes" 12, "storage_read_bytes" 13, "storage_write_bytes" 14, "cache_traffic_bytes" 15, "log_bytes" 16, "request_bytes" 17, "response_bytes" 18)
+    };
+}
+
+macro_rules! select_usage {
+    ($($column:literal $number:literal),*) => {
+        concat!(
+            "SELECT tenant_id, agent_id, version_id, day, ", $($column, ", ",)* "peak_memory FROM usage \
+             WHERE tenant_id = ?1 ORDER BY day DESC, agent_id, version_id LIMIT ?2"
+        )
+    };
+}
+/// Sums as two halves each: a sum of 64-bit numbers may be no 64-bit number, which SQLite refuses.
+macro_rules! sum_usage {
+    ($($column:literal $number:literal),*) => {
+        concat!(
+            "SELECT ",
+            $("COALESCE(SUM(", $column, " >> 32), 0) AS ", $column, "_high, \
+               COALESCE(SUM(", $column, " & 4294967295), 0) AS ", $column, "_low, ",)*
+            "COALESCE(MAX(peak_memory), 0) AS peak_memory FROM usage WHERE tenant_id = ?1"
+        )
+    };
+}
+/// An erased tenant's usage never comes back. A sum stops at 2^63 - 1: SQLite would make a greater one a real number, which
+/// the table refuses with the whole batch.
+macro_rules! add_usage {
+    ($($column:literal $number:literal),*) => {
+        concat!(
+            "INSERT INTO usage (tenant_id, agent_id, version_id, day, peak_memory", $(", ", $column,)* ") \
+             SELECT ?1, ?2, ?3, ?4, ?5", $(", ?", $number,)* " \
+             WHERE NOT EXISTS (SELECT 1 FROM tenants WHERE id = ?1 AND phase IN ('erasing', 'erased')) \
+             ON CONFLICT (tenant_id, day, agent_id, version_id) DO UPDATE SET ",
+            $($column, " = MIN(", $column, ", 9223372036854775807 - excluded.", $column, ") + excluded.", $column, ", ",)*
+            "peak_memory = MAX(peak_memory, excluded.peak_memory)"
+        )
+    };
+}
+pub(super) const SELECT_USAGE: &str = usage_columns!(select_usage);
+pub(super) const SUM_USAGE: &str = usage_columns!(sum_usage);
+pub(super) const ADD_USAGE: &str = usage_columns!(add_usage);
+/// In the order of `SELECT_USAGE`.
+pub(super) const SELECT_HOST_CALLS: &str = "SELECT agent_id, version_id, day, kind, calls FROM usage_host_calls \
+     WHERE tenant_id = ?1 ORDER BY day DESC, agent_id, version_id LIMIT ?2";
+pub(super) const SUM_HOST_CALLS: &str = "SELECT kind, SUM(calls >> 32) AS calls_high, SUM(calls & 4294967295) AS calls_low \
+     FROM usage_host_calls WHERE tenant_id = ?1 GROUP BY kind";
+/// Of a row that was refused, its kinds are too.
+pub(super) const ADD_HOST_CALLS: &str = "INSERT INTO usage_host_calls (tenant_id, agent_id, version_id, day, kind, calls) \
+     SELECT ?1, ?2, ?3, ?4, ?5, ?6 WHERE EXISTS \
+     (SELECT 1 FROM usage WHERE tenant_id = ?1 AND agent_id = ?2 AND version_id = ?3 AND day = ?4) \
+     ON CONFLICT (tenant_id, day, agent_id, version_id, kind) DO UPDATE SET \
+     calls = MIN(calls, 9223372036854775807 - excluded.calls) + excluded.calls";
 
 /// What a tenant has in the catalog, beside itself.
 pub(super) const COUNT_ROWS: &str = "SELECT (SELECT COUNT(*) FROM keys WHERE tenant_id = ?1) AS keys, \

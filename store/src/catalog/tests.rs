@@ -3,6 +3,7 @@
 mod agents;
 mod keys;
 
+use insula_host_api::HostCall;
 use insula_tenancy::{ActDenied, Authenticator, Denied, OperatorAct, Permission, Permissions, VersionId};
 
 use super::*;
@@ -148,14 +149,7 @@ async fn usage_adds_up_by_day_and_outlives_its_tenant() {
         agent: "agt_01jd3kf0x2c9b8m7n6p5q4r3s2".parse().unwrap(),
         version: "ver_01jd3kf0x2c9b8m7n6p5q4r3s2".parse().unwrap(),
         day,
-        calls,
-        failures: 1,
-        fuel: 10,
-        cpu_us: 20,
-        wall_us: 30,
-        host_calls: 40,
-        host_bytes: 50,
-        peak_memory,
+        amounts: amounts(|name| if name == "calls" { calls } else { 10 }, peak_memory),
     };
     let (a, b) = (&world.a, &world.b);
     catalog
@@ -164,20 +158,22 @@ async fn usage_adds_up_by_day_and_outlives_its_tenant() {
         .unwrap();
     catalog.add_usage(&chores, &[row(a, 20_261_123, 2, 50), row(a, 20_261_123, 3, 70)]).await.unwrap();
     let usage = catalog.usage(a).await.unwrap();
-    assert_eq!(usage.len(), 2);
-    assert_eq!((usage[0].day, usage[0].calls), (20_261_124, 5), "the latest day comes first");
-    let sum = UsageRow {
-        failures: 3,
-        fuel: 30,
-        cpu_us: 60,
-        wall_us: 90,
-        host_calls: 120,
-        host_bytes: 150,
-        ..row(a, 20_261_123, 6, 100)
-    };
-    assert_eq!(usage[1], sum);
-    assert_eq!(catalog.usage(b).await.unwrap(), [row(b, 20_261_123, 9, 9)]);
-    assert!(catalog.usage(&world.bystander).await.unwrap().is_empty());
+    assert_eq!(usage.rows.len(), 2);
+    let latest = usage.rows[0];
+    assert_eq!((latest.day, latest.amounts.calls), (20_261_124, 5), "the latest day comes first");
+    let mut sum = row(a, 20_261_123, 1, 100);
+    sum.amounts.add(&row(a, 20_261_123, 2, 50).amounts);
+    sum.amounts.add(&row(a, 20_261_123, 3, 70).amounts);
+    assert_eq!(usage.rows[1], sum);
+    assert_eq!((sum.amounts.calls, sum.amounts.fuel, sum.amounts.peak_memory), (6, 30, 100));
+    assert_eq!(sum.amounts.host_calls_by_kind.of(HostCall::StorageGet), 30);
+    sum.amounts.add(&latest.amounts);
+    assert_eq!(usage.total, sum.amounts, "one number for each resource of the tenant");
+    let theirs = catalog.usage(b).await.unwrap();
+    assert_eq!(theirs.rows, [row(b, 20_261_123, 9, 9)]);
+    assert_eq!(theirs.total, theirs.rows[0].amounts);
+    let nothing = catalog.usage(&world.bystander).await.unwrap();
+    assert_eq!(nothing, Usage { rows: Vec::new(), total: UsageAmounts::default() });
 
     catalog.delete_tenant(&world.operator, a.tenant()).await.unwrap();
     assert_eq!(catalog.usage_of(&world.operator, a.tenant()).await.unwrap(), usage);
@@ -194,22 +190,81 @@ async fn usage_stops_at_the_greatest_number_and_keeps_no_other_row_out() {
         agent: "agt_01jd3kf0x2c9b8m7n6p5q4r3s2".parse().unwrap(),
         version: "ver_01jd3kf0x2c9b8m7n6p5q4r3s2".parse().unwrap(),
         day: 20_261_123,
-        calls: number,
-        failures: number,
-        fuel: number,
-        cpu_us: number,
-        wall_us: number,
-        host_calls: number,
-        host_bytes: number,
-        peak_memory: number,
+        amounts: amounts(|_| number, number),
     };
     let (a, b, bystander) = (&world.a, &world.b, &world.bystander);
     let batch = [row(a, most), row(a, most), row(bystander, 7), row(b, u64::MAX), row(b, 1)];
     catalog.add_usage(&chores, &batch).await.unwrap();
     catalog.add_usage(&chores, &[row(a, 1), row(b, u64::MAX)]).await.unwrap();
     for (tenant, number) in [(a, most), (b, most), (bystander, 7)] {
-        assert_eq!(catalog.usage(tenant).await.unwrap(), [row(tenant, number)]);
+        let usage = catalog.usage(tenant).await.unwrap();
+        let kept = UsageRow { amounts: amounts(|_| number, number), ..row(tenant, number) };
+        assert_eq!(usage.rows, [kept]);
+        assert_eq!(usage.total, kept.amounts);
     }
+    let tomorrow = |number| UsageRow { day: 20_261_124, ..row(a, number) };
+    catalog.add_usage(&chores, &[tomorrow(most), UsageRow { day: 20_261_125, ..row(a, most) }]).await.unwrap();
+    let total = catalog.usage(a).await.unwrap().total;
+    assert_eq!((total.fuel, total.peak_memory), (u64::MAX, most), "a sum over days stops at the greatest number too");
+}
+
+/// Amounts by the names of their columns, with as many host calls of one kind as fuel.
+fn amounts(of: impl Fn(&'static str) -> u64, peak_memory: u64) -> UsageAmounts {
+    let read =
+        UsageAmounts::read(|name| Ok::<_, CatalogError>(if name == "peak_memory" { peak_memory } else { of(name) }));
+    let mut amounts = read.unwrap();
+    amounts.host_calls_by_kind.add(HostCall::StorageGet, amounts.fuel);
+    amounts
+}
+
+/// The catalog of an earlier release, by the last migration that it had.
+async fn earlier_catalog(data: &DataDir, last: i64) -> SqlitePool {
+    let directory = data.directory().unwrap();
+    directory.open_with(FILE, files::read_write().create(true)).unwrap();
+    let options = SqliteConnectOptions::new().filename(descriptor_path(&directory).join(FILE));
+    let pool = pool(1).connect_with(options).await.unwrap();
+    let earlier = MIGRATIONS.iter().filter(|migration| migration.version <= last).cloned().collect::<Vec<_>>();
+    Migrator { migrations: earlier.into(), ..Migrator::DEFAULT }.run(&pool).await.unwrap();
+    pool
+}
+
+#[tokio::test]
+async fn a_catalog_of_an_earlier_release_keeps_its_rows_and_takes_new_ones() {
+    let world = World::start().await;
+    let data = DataDir::open(&world.directory.path().join("earlier")).unwrap();
+    let earlier = earlier_catalog(&data, 2).await;
+    let (a, b) = (world.a.tenant().to_string(), world.b.tenant().to_string());
+    for (tenant, calls) in [(&a, 3), (&b, 4)] {
+        let insert = "INSERT INTO tenants (id, name, state, limits, created_us) VALUES (?1, ?3, 'active', ?2, 7)";
+        let limits = serde_json::to_string(&Limits::standard()).unwrap().replace("\"agents\":100", "\"agents\":7");
+        sqlx::query(insert).bind(tenant).bind(limits).bind(format!("earlier-{calls}")).execute(&earlier).await.unwrap();
+        let insert = "INSERT INTO usage VALUES (?1, 'agt_01jd3kf0x2c9b8m7n6p5q4r3s2', 'ver_01jd3kf0x2c9b8m7n6p5q4r3s2', \
+                      20261123, ?2, 0, 10, 20, 30, 40, 50, 60)";
+        sqlx::query(insert).bind(tenant).bind(calls).execute(&earlier).await.unwrap();
+    }
+    earlier.close().await;
+
+    let catalog = Catalog::open(&data).await.unwrap();
+    catalog.bind(world.authenticator.realm());
+    let usage = catalog.usage(&world.a).await.unwrap();
+    let kept = UsageAmounts {
+        calls: 3,
+        fuel: 10,
+        cpu_us: 20,
+        wall_us: 30,
+        host_calls: 40,
+        host_bytes: 50,
+        peak_memory: 60,
+        ..UsageAmounts::default()
+    };
+    assert_eq!((usage.rows.len(), usage.rows[0].amounts, usage.total), (1, kept, kept));
+    let more = UsageRow { amounts: amounts(|_| 1, 1), ..usage.rows[0] };
+    catalog.add_usage(&world.stores.maintenance(), &[more]).await.unwrap();
+    let mut sum = kept;
+    sum.add(&more.amounts);
+    assert_eq!(catalog.usage(&world.a).await.unwrap().total, sum);
+    assert_eq!(catalog.usage(&world.b).await.unwrap().total.calls, 4);
+    assert_eq!(catalog.own_tenant(&world.a).await.unwrap().limits.agents.get(), 7);
 }
 
 #[tokio::test]

@@ -2,13 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use insula_host_api::{Storage, StorageError};
+use insula_host_api::{HostCall, Storage, StorageError};
 use insula_tenancy::{AgentId, Permissions, TenantScope, VersionId};
 
 use super::*;
 use crate::testing::{HOUR_MS, World, cache, get, key, life, namespace, put};
 use crate::{
-    AgentName, CatalogError, CatalogRows, Digest, Limits, LimitsPatch, NewVersion, TenantState, TenantStore, UsageRow,
+    AgentName, CatalogError, CatalogRows, Digest, Limits, LimitsPatch, NewVersion, TenantState, TenantStore,
+    UsageAmounts, UsageRow,
 };
 
 const CANARY: &str = "canary-of-the-erased";
@@ -68,20 +69,9 @@ async fn settle_rows(world: &World, scope: &TenantScope, word: &str, round: usiz
 }
 
 fn usage(scope: &TenantScope, version: VersionId) -> UsageRow {
-    UsageRow {
-        tenant: scope.tenant(),
-        agent: AgentId::generate(),
-        version,
-        day: 20_261_124,
-        calls: 1,
-        failures: 0,
-        fuel: 1,
-        cpu_us: 1,
-        wall_us: 1,
-        host_calls: 1,
-        host_bytes: 1,
-        peak_memory: 1,
-    }
+    let mut amounts = UsageAmounts { calls: 1, fuel: 1, ..UsageAmounts::default() };
+    amounts.host_calls_by_kind.add(HostCall::StorageGet, 1);
+    UsageRow { tenant: scope.tenant(), agent: AgentId::generate(), version, day: 20_261_124, amounts }
 }
 
 async fn erase(world: &World, scope: &TenantScope) -> (Remains, Remains, CatalogRows, CatalogRows) {
@@ -170,7 +160,7 @@ async fn an_erased_tenant_has_no_keys_takes_no_change_and_gives_its_name_back() 
     ] {
         assert!(matches!(refused, Err(CatalogError::Conflict { .. })), "{refused:?}");
     }
-    assert!(catalog.usage_of(by, tenant).await.unwrap().is_empty());
+    assert!(catalog.usage_of(by, tenant).await.unwrap().rows.is_empty());
     let acts = catalog.audit(by, None, 1_000).await.unwrap();
     let acts: Vec<_> = acts.iter().filter(|act| act.tenant == Some(tenant)).map(|act| act.act.as_str()).collect();
     assert_eq!(acts[acts.len() - 2..], ["tenant.erase", "tenant.erased"]);

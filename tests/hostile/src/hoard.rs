@@ -43,6 +43,16 @@ fn grow_and_touch(pages: usize) -> bool {
     true
 }
 
+/// Fills half of the memory that it may have, again and again, with the instruction that fills memory.
+pub fn fill_memory(arguments: &Arguments) -> ! {
+    let mut bytes = vec![0_u8; arguments.bytes.unwrap_or(64 << 20)];
+    loop {
+        for fill in 0..=u8::MAX {
+            black_box(&mut bytes).fill(fill);
+        }
+    }
+}
+
 /// Grows memory until refused, and takes no for an answer.
 pub fn grow_memory_politely() -> Result<Response, Error> {
     // Held back for the answer: no memory is left to grow afterwards.

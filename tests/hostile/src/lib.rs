@@ -80,6 +80,7 @@ fn attack(arguments: &Arguments) -> Result<Response, Error> {
         "half-writes" => burn::half_writes(arguments),
 
         "grow-memory" => hoard::grow_memory(),
+        "fill-memory" => hoard::fill_memory(arguments),
         "grow-memory-politely" => hoard::grow_memory_politely(),
         "handle-flood" => hoard::handle_flood(arguments),
 

@@ -39,6 +39,12 @@ impl Reply {
         self.headers.get(name).map_or("", |value| value.to_str().unwrap())
     }
 
+    /// Whether the call behind it never began: its bill is there, and of nothing.
+    pub(crate) fn nothing_ran(&self) -> bool {
+        let bill = self.header("insula-bill");
+        !bill.is_empty() && bill.split(", ").all(|member| member.ends_with("=0"))
+    }
+
     /// One figure of the bill.
     pub(crate) fn bill(&self, name: &str) -> u64 {
         let bill = self.header("insula-bill");

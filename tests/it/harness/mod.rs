@@ -2,6 +2,7 @@
 //! test; agents built once, from source, by the product's own `build`.
 
 pub(crate) mod agents;
+mod dice;
 pub(crate) mod h2;
 mod host;
 mod http;
@@ -10,6 +11,7 @@ mod raw;
 mod tenant;
 pub(crate) mod wit;
 
+pub(crate) use dice::Dice;
 pub(crate) use host::{Host, binary};
 pub(crate) use http::{Reply, send as send_to};
 pub(crate) use process::{Desk, Finished, ON_FREE_PORTS, Process, Served, eventually};

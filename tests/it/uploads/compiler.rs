@@ -10,14 +10,14 @@ use crate::harness::{Host, Tenant, agents};
 use crate::http::assert_refused;
 
 /// A good component that takes a compiler a while: this many functions that no one calls.
-fn wide(functions: usize) -> Vec<u8> {
+pub(crate) fn wide(functions: usize) -> Vec<u8> {
     let terms = "(local.set 0 (i64.rotl (i64.mul (local.get 0) (i64.const 7)) (i64.add (local.get 0) (i64.const 3))))"
         .repeat(12);
     agents::edited(&format!("(func (param i64) (result i64) {terms} (local.get 0))").repeat(functions), "")
 }
 
 /// A tenant that calls its agent again and again while something is done, and is answered each time.
-fn while_called<T>(tenant: &Tenant, work: impl FnOnce() -> T) -> T {
+pub(super) fn while_called<T>(tenant: &Tenant, work: impl FnOnce() -> T) -> T {
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let calling = scope.spawn(|| {
@@ -86,4 +86,22 @@ fn what_takes_too_much_memory_to_compile_is_given_up() {
     assert_refused(&reply, 422, "compile-memory");
     assert_eq!(tenant.invoke("echo", "hello").text(), "hello");
     assert_eq!(tenant.get("/v1/agents/echo/versions").json()["versions"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn a_component_as_large_as_pythons_passes() {
+    // What componentize-py makes of a few lines: 18 MB, of which 7 are the code of 13,000 functions and the rest is data.
+    // Here with the same number of functions, smaller ones, so that a machine that is busy compiles it in time as well.
+    let terms = "(local.set 0 (i64.rotl (i64.mul (local.get 0) (i64.const 7)) (i64.add (local.get 0) (i64.const 3))))"
+        .repeat(8);
+    let functions = format!("(func (param i64) (result i64) {terms} (local.get 0))").repeat(13_000);
+    let data = format!("(data \"{}\")", "insula, an island and a block of flats".repeat(480_000));
+    let component = agents::edited(&format!("{functions} {data}"), "");
+    assert!(component.len() > 18 << 20, "{}", component.len());
+    let host = Host::shared();
+    let (tenant, neighbour) = (host.tenant("pythonista"), host.tenant("neighbour"));
+    neighbour.deploy("echo", &agents::text("echo"));
+    let deployed = while_called(&neighbour, || tenant.deploy("large", &component));
+    assert!(deployed["report"]["artefact-bytes"].as_u64().unwrap() > 20 << 20, "{deployed}");
+    assert_eq!(tenant.invoke("large", "hello").text(), "hello");
 }

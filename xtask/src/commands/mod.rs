@@ -2,7 +2,9 @@
 
 pub(crate) mod ci;
 pub(crate) mod each;
+pub(crate) mod fuzz;
 pub(crate) mod guests;
+pub(crate) mod kills;
 pub(crate) mod tidy;
 
 use std::path::Path;

@@ -15,6 +15,8 @@ const ARROWS: &[(&str, &[&str])] = &[
     // Public interfaces only: the library of the binary, and what is above the stores.
     ("tests", &["insula", "insula-server", "insula-runtime", "insula-tenancy"]),
     ("bench", &["insula", "insula-server", "insula-runtime"]),
+    // Below the runtime: what the targets feed takes no engine (docs/decisions/0015-fuzzing.md).
+    ("fuzz", &["insula-host-api", "insula-store", "insula-tenancy"]),
     ("xtask", &[]),
 ];
 

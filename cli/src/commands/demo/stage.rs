@@ -158,7 +158,9 @@ impl Stage {
 
 async fn start(data: &Path) -> anyhow::Result<(Serving, String)> {
     let data = data.join("data");
-    let opened = host::open(&data, EngineSettings::standard(), HostSettings::standard()).await?;
+    let opened =
+        host::open(&data, EngineSettings::standard(), HostSettings::standard(), host::landlock::Off::Builds.check())
+            .await?;
     let key = opened.operator_key.map(|key| key.reveal()).unwrap_or_default();
     let any_port = ([127, 0, 0, 1], 0).into();
     Ok((host::serve(&opened.runtime, ServerSettings::standard(any_port)).await?, key))

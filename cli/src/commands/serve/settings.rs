@@ -24,6 +24,7 @@ pub(super) struct File {
     pub(super) admin_listen: Option<SocketAddr>,
     pub(super) log_format: Option<Format>,
     pub(super) log_level: Option<Level>,
+    pub(super) landlock: Option<bool>,
     engine: Engine,
     host: Host,
     server: Server,
@@ -48,8 +49,10 @@ struct Host {
     component_cache_bytes: Option<Amount>,
     compilers: Option<NonZeroUsize>,
     compile_queue: Option<NonZeroUsize>,
+    compile_queue_per_tenant: Option<NonZeroUsize>,
     compile_deadline: Option<Time>,
     compile_memory_bytes: Option<Amount>,
+    artefact_bytes: Option<Amount>,
     usage_flush: Option<Time>,
     open_files: Option<NonZeroUsize>,
     cache_ceiling_bytes: Option<Amount>,
@@ -168,8 +171,10 @@ impl File {
         set(&mut settings.component_cache_bytes, file.component_cache_bytes, |amount| amount.0);
         set(&mut settings.compilers, file.compilers, |count| count);
         set(&mut settings.compile_queue, file.compile_queue, |count| count);
+        set(&mut settings.compile_queue_per_tenant, file.compile_queue_per_tenant, |count| count);
         set(&mut settings.compile_deadline, file.compile_deadline, |time| time.0);
         set(&mut settings.compile_memory_bytes, file.compile_memory_bytes, |amount| amount.0);
+        set(&mut settings.artefact_bytes, file.artefact_bytes, |amount| amount.0);
         set(&mut settings.usage_flush, file.usage_flush, |time| time.0);
         set(&mut settings.open_files, file.open_files, |count| count);
         set(&mut settings.cache_ceiling_bytes, file.cache_ceiling_bytes, |amount| amount.0);

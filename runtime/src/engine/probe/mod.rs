@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use insula_host_api::bindings::AgentPre;
+use insula_store::Limits;
 use insula_tenancy::TenantId;
 use serde::Serialize;
 use wasmtime::component::Component;
@@ -19,7 +20,7 @@ use self::attempt::{ATTEMPTS, Attempt, Preparation, Seen};
 #[cfg(test)]
 pub(crate) use self::bare::absent;
 use super::{GuestState, SharedEngine, linker, prepare};
-use crate::scheduler::{CallClock, SchedulerHandle};
+use crate::scheduler::{CallClock, SchedulerHandle, Weight};
 
 /// The agent that runs into a limit of one's choice.
 const AGENT: &str = include_str!("probe.wat");
@@ -121,7 +122,8 @@ impl Bench {
         let micros = |limit: NonZeroU64| Duration::from_micros(limit.get());
         let clock = Arc::new(CallClock::start(micros(limits.wall_us), micros(limits.cpu_us)));
         let run = attempt.run(self.pre.clone(), limits, Arc::clone(&clock), self.scheduler.clone(), prepare);
-        let task = self.scheduler.spawn(TenantId::generate(), clock, run);
+        let weight = Arc::new(Weight::new(Limits::standard().weight));
+        let task = self.scheduler.spawn(TenantId::generate(), &weight, clock, run);
         tokio::time::timeout(PATIENCE, task).await.ok()
     }
 }

@@ -26,7 +26,7 @@ struct Machine {
 impl Machine {
     fn start(engine: SharedEngine, tick: Duration) -> Self {
         let ticker = Ticker::start(engine.as_ref().clone(), tick).unwrap();
-        let threads = Scheduler::start(2, &ticker, &Handle::current()).unwrap();
+        let threads = Scheduler::start(2, tick, &ticker, &Handle::current()).unwrap();
         Self { engine, threads, _ticker: ticker }
     }
 

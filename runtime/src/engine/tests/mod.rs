@@ -25,7 +25,7 @@ use super::probe::absent;
 use super::{GuestState, SharedEngine, Ticker, call, config, linker, prepare, within};
 use crate::classify::classify;
 use crate::respond::response;
-use crate::scheduler::{CallClock, Scheduler};
+use crate::scheduler::{CallClock, Scheduler, Weight};
 use crate::settings::EngineSettings;
 
 /// A pool of one, and threads on it.
@@ -95,7 +95,7 @@ impl Machine {
         let settings = EngineSettings { instances: 1, ..EngineSettings::standard() };
         let engine = SharedEngine::new(config::runtime_with(&settings, change).unwrap());
         let ticker = Ticker::start(engine.as_ref().clone(), settings.tick).unwrap();
-        let threads = Scheduler::start(NonZeroUsize::MIN.get(), &ticker, &Handle::current()).unwrap();
+        let threads = Scheduler::start(NonZeroUsize::MIN.get(), settings.tick, &ticker, &Handle::current()).unwrap();
         Self { engine, threads, _ticker: ticker }
     }
 
@@ -142,7 +142,8 @@ impl Machine {
                 Some(Err(error)) => Err(classify(&error, store.data(), &limits).code()),
             }
         };
-        self.threads.handle().spawn(TenantId::generate(), task_clock, run)
+        let weight = Arc::new(Weight::new(Limits::standard().weight));
+        self.threads.handle().spawn(TenantId::generate(), &weight, task_clock, run)
     }
 }
 
