@@ -93,10 +93,14 @@ impl Inner {
             return Err(failure);
         }
         let change = entry.sweeping.begin();
-        let (upload, mut report) = {
-            let _place = self.compilers.scan_place().await?;
-            blocking(move || upload.scan()).await?
-        };
+        let place = self.compilers.scan_place().await?;
+        // The place goes along: a scan goes on when its uploader has gone away, and is in memory as long.
+        let scan = blocking(move || {
+            let scanned = upload.scan();
+            drop(place);
+            scanned
+        });
+        let (upload, mut report) = scan.await?;
         let known = self.keep(&entry, digest, upload, &mut report).await;
         if let Err((error, _)) = &known {
             entry.failures.remember(digest, error, Instant::now());

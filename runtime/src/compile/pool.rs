@@ -12,7 +12,7 @@ use insula_tenancy::TenantId;
 use parking_lot::Mutex;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStderr, ChildStdin, Command};
-use tokio::sync::{Semaphore, SemaphorePermit, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, oneshot};
 
 use super::line::{Joined, Line, Ticket};
 use super::probe::Attempt;
@@ -46,7 +46,7 @@ pub(crate) struct CompilerPool {
     command: WorkerCommand,
     starter: Starter,
     queue: Mutex<Queue>,
-    scans: Semaphore,
+    scans: Arc<Semaphore>,
     deadline: Duration,
     memory: u64,
     artefact: u64,
@@ -72,7 +72,7 @@ impl CompilerPool {
                 line: Line::new(settings.compile_queue.get(), settings.compile_queue_per_tenant.get()),
                 free: settings.compilers.get(),
             }),
-            scans: Semaphore::new(SCANS),
+            scans: Arc::new(Semaphore::new(SCANS)),
             deadline: settings.compile_deadline,
             memory: settings.compile_memory_bytes.get(),
             artefact: settings.artefact_bytes.get(),
@@ -85,8 +85,8 @@ impl CompilerPool {
     /// # Errors
     ///
     /// None that happens: the places are never closed.
-    pub(crate) async fn scan_place(&self) -> Result<SemaphorePermit<'_>, DeployError> {
-        self.scans.acquire().await.map_err(|_| DeployError::Internal)
+    pub(crate) async fn scan_place(&self) -> Result<OwnedSemaphorePermit, DeployError> {
+        Arc::clone(&self.scans).acquire_owned().await.map_err(|_| DeployError::Internal)
     }
 
     /// Compiles a component, read from where its file stands, into a file. Returns how long the worker took.

@@ -163,6 +163,8 @@ fn limit_self(header: &Header) -> io::Result<()> {
     limit(Resource::Fsize, header.artefact)?;
     limit(Resource::Nofile, FILES)?;
     limit(Resource::Core, 0)?;
+    // For a kernel without filters. Whoever may do everything is not held by it.
+    limit(Resource::Nproc, 0)?;
     let _ = setpriority_process(None, NICENESS);
     Ok(())
 }
