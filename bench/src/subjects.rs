@@ -65,7 +65,9 @@ pub(crate) fn insula(
         let runtime = opened.runtime;
         let secret = opened.operator_key.context("the data directory is not new")?.reveal();
         let operator = runtime.login_operator(&secret.parse::<Credential>()?).await?;
-        let tenant = runtime.control().create_tenant(&operator, &"bench".parse()?, &LimitsPatch::default()).await?;
+        // Every limit standard but the rate, which a benchmark is there to find.
+        let limits = LimitsPatch { rate: Some(1_000_000), burst: Some(1_000_000), ..LimitsPatch::default() };
+        let tenant = runtime.control().create_tenant(&operator, &"bench".parse()?, &limits).await?;
         let key = tenant.1.reveal();
         let scope = runtime.login(&key.parse::<Credential>()?).await?;
         let permit = scope.permit::<Deploy>()?;

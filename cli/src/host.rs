@@ -1,5 +1,6 @@
 //! A host in this process: the production runtime and server, as `serve`, `run`, `dev` and `demo` start them.
 
+mod memory;
 mod tenants;
 
 use std::net::SocketAddr;
@@ -39,6 +40,12 @@ pub(crate) fn control_threads() -> anyhow::Result<tokio::runtime::Runtime> {
         .enable_all()
         .build()
         .explain("cannot start the host's threads", "look at the limits of this process, such as `ulimit -u`")
+}
+
+/// The host's standard settings on this machine.
+pub(crate) fn settings() -> HostSettings {
+    let standard = HostSettings::standard();
+    HostSettings { guest_memory_bytes: memory::for_guests().unwrap_or(standard.guest_memory_bytes), ..standard }
 }
 
 /// Opens a data directory with the production settings.

@@ -23,6 +23,7 @@ use crate::outcome::{AgentError, Call, CallFailure, Invocation, InvokeError, Res
 use crate::respond::response;
 use crate::runtime::Inner;
 use crate::scheduler::{CallClock, SchedulerHandle};
+use crate::shortage::HostShortage;
 use crate::tenants::{ActiveAgent, TenantEntry};
 use crate::usage::Meter;
 
@@ -72,7 +73,7 @@ impl Inner {
             return Err(InvokeError::RequestTooLarge { limit: limits.request_bytes.get() });
         }
         check_metadata(&call)?;
-        let mut admitted = self.admission.admit(&entry.slots, limits.concurrency.get())?;
+        let mut admitted = self.admission.admit(&entry.slots, &limits).await?;
         let clock = Arc::new(CallClock::start(micros(limits.wall_us), micros(limits.cpu_us)));
         admitted.watch(&clock);
         let ready = async {
@@ -156,17 +157,19 @@ impl Inner {
         id: InvocationId,
         job: Job,
     ) -> Result<Invocation, InvokeError> {
-        let clock = Arc::clone(&job.clock);
+        let (clock, quota) = (Arc::clone(&job.clock), job.admitted.quota);
         let task = self.scheduler.spawn(entry.id, &entry.weight, clock, job.run());
         match AssertUnwindSafe(task).catch_unwind().await {
             Ok(Ran::Done(outcome, bill)) => {
                 self.counters.call(outcome.as_ref().map_or_else(CallFailure::code, |_| "ok"));
-                Ok(Invocation { id, version, outcome, bill })
+                Ok(Invocation { id, version, outcome, bill, quota })
             }
-            Ok(Ran::NoInstance) => Err(InvokeError::HostBusy { retry_after: POOL_RETRY }),
+            Ok(Ran::NoInstance) => {
+                Err(InvokeError::HostBusy { shortage: HostShortage::Instances, retry_after: POOL_RETRY })
+            }
             Err(_) => {
                 tracing::error!(tenant = %entry.id, invocation = %id, "a call panicked outside of its guest");
-                Ok(Invocation { id, version, outcome: Err(CallFailure::HostFault), bill: Bill::default() })
+                Ok(Invocation { id, version, outcome: Err(CallFailure::HostFault), bill: Bill::default(), quota })
             }
         }
     }
@@ -234,6 +237,7 @@ impl Job {
             Err(error) => Err(classify(&error, store.data(), &limits)),
         };
         let mut bill = settle(&store, &limits, &clock);
+        bill.queued_us = u64::try_from(self.admitted.queued.as_micros()).unwrap_or(u64::MAX);
         bill.request_bytes = request_bytes;
         bill.response_bytes = outcome.as_ref().map_or(0, |response| response.body.len() as u64);
         unbilled.armed = false;
@@ -355,6 +359,7 @@ fn settle(store: &Store<GuestState>, limits: &CallLimits, clock: &CallClock) -> 
         fuel: limits.fuel.get().saturating_sub(fuel_left),
         cpu_us: clock.cpu_us(),
         wall_us: clock.wall_us(),
+        queued_us: 0,
         peak_memory: budget.peak_memory(),
         host_calls: budget.host_calls(),
         host_bytes: budget.host_bytes(),

@@ -20,6 +20,7 @@ use crate::headers::{BILL, META_PREFIX, Stamp, VERSION};
 use crate::input::AgentPath;
 use crate::memory::Hold;
 use crate::problem::Problem;
+use crate::rate_limit;
 
 /// What a call costs in memory beside its bodies, roughly: its headers, its futures.
 const CALL_OVERHEAD: usize = 4 << 10;
@@ -39,6 +40,8 @@ const CALL_OVERHEAD: usize = 4 << 10;
         headers(
             ("Insula-Version" = String, description = "The version that answered"),
             ("Insula-Bill" = String, description = "What the call used: a dictionary of RFC 9651"),
+            ("RateLimit-Policy" = String, description = "The tenant's rate, when little of it is left, and with 429"),
+            ("RateLimit" = String, description = "How many calls the tenant may begin now, beside the above"),
         ))))]
 pub(crate) async fn invoke(
     State(app): State<App>,
@@ -69,6 +72,9 @@ fn answer(invocation: Invocation, hold: Hold) -> Response {
         Err(failure) => Problem::from(failure).into_response(),
     };
     let headers = response.headers_mut();
+    if invocation.quota.is_low() {
+        headers.extend(rate_limit::fields(&invocation.quota));
+    }
     if let Ok(version) = HeaderValue::try_from(invocation.version.to_string()) {
         headers.insert(VERSION, version);
     }

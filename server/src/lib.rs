@@ -37,6 +37,7 @@ mod memory;
 mod metrics;
 mod openapi;
 mod problem;
+mod rate_limit;
 mod refusals;
 mod router;
 mod server;

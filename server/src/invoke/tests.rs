@@ -3,7 +3,7 @@
 use http::StatusCode;
 use http::header::RETRY_AFTER;
 use http_body_util::BodyExt;
-use insula_runtime::{AgentError, Bill, CallFailure, Invocation, Response as Answer};
+use insula_runtime::{AgentError, Bill, CallFailure, Invocation, RateQuota, Response as Answer};
 use insula_tenancy::{InvocationId, TenantId, VersionId};
 
 use super::*;
@@ -13,7 +13,8 @@ fn ran(outcome: Result<Answer, CallFailure>) -> Response {
     let version = VersionId::generate();
     let bill = Bill { fuel: 12, ..Bill::default() };
     let hold = Ledger::new(1 << 20).open(Some(TenantId::generate()));
-    let response = answer(Invocation { id: InvocationId::generate(), version, outcome, bill }, hold);
+    let response =
+        answer(Invocation { id: InvocationId::generate(), version, outcome, bill, quota: RateQuota::default() }, hold);
     assert_eq!(response.headers()[VERSION], version.to_string());
     assert_eq!(response.headers()[BILL], bill.to_header());
     response
