@@ -7,8 +7,11 @@
 
 mod bucket;
 mod desk;
+mod register;
 mod share;
 mod slots;
+mod tenant;
+mod terms;
 mod waiting;
 
 use std::sync::Arc;
@@ -18,9 +21,10 @@ use insula_store::Limits;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use self::desk::{Desk, Refusal, Terms};
+use self::desk::Desk;
 use self::share::House;
 pub(crate) use self::slots::{Admitted, TenantSlots};
+use self::terms::{Refusal, Terms};
 use self::waiting::{Told, Waiter, Waiting};
 use crate::outcome::InvokeError;
 use crate::shortage::{HostShortage, RateQuota, TenantLimit};

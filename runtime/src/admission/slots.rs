@@ -8,7 +8,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::desk::Key;
+use super::register::Key;
 use super::waiting::Told;
 use super::{Admission, told};
 use crate::scheduler::CallClock;

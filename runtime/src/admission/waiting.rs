@@ -6,7 +6,8 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 
-use super::desk::{Short, Terms, Ticket};
+use super::tenant::Ticket;
+use super::terms::{Short, Terms};
 use super::{Admitted, PAUSE, State, TenantSlots};
 use crate::outcome::InvokeError;
 use crate::shortage::{HostShortage, TenantLimit};

@@ -1,5 +1,7 @@
 //! Who comes in, who waits, who is sent away: by examples. `model.rs` has random ones.
 
+use std::num::NonZeroU64;
+
 use super::*;
 
 pub(super) const ONE: NonZeroU64 = NonZeroU64::MIN;
