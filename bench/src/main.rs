@@ -3,8 +3,10 @@
 
 mod cache;
 mod echo;
+mod guests;
 mod host;
 mod load;
+mod metering;
 mod neighbours;
 mod output;
 mod registry;
@@ -34,6 +36,8 @@ enum Command {
     Cache(cache::Options),
     /// Durable writes and reads beside redb itself, on the host and in a guest; a killed host opened again; idle tenants.
     Storage(storage::Options),
+    /// What metering, slices and an idle host cost.
+    Guests(guests::Options),
     /// A quiet tenant beside one that attacks the host, in each way there is.
     Neighbours(neighbours::Options),
     /// The load: a process of its own.
@@ -69,6 +73,7 @@ fn main() -> ExitCode {
         Command::Echo(options) => echo::run(&options),
         Command::Tenants(options) => registry::run(&options),
         Command::Load(options) => load::main(&options),
+        Command::Guests(options) => guests::run(&options),
         Command::Neighbours(options) => neighbours::run(&options),
         Command::Attack(options) => neighbours::attack(&options),
         Command::ServeNeighbours { echo, hostile } => subjects::neighbours(&echo, &hostile),

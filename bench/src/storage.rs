@@ -63,7 +63,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
 async fn tenant(runtime: &Runtime, operator: &OperatorScope, name: &str) -> anyhow::Result<(TenantScope, String)> {
     let limits: LimitsPatch = serde_json::from_value(serde_json::json!({
         "host-calls": 10_000_000, "host-bytes": 16_u64 << 30, "fuel": 1_000_000_000_000_u64,
-        "cpu-us": 300_000_000, "wall-us": 600_000_000,
+        "cpu-us": 300_000_000, "wall-us": 600_000_000, "rate": 1_000_000, "burst": 1_000_000,
     }))?;
     let (_, key) = runtime.control().create_tenant(operator, &name.parse()?, &limits).await?;
     let key = key.reveal();

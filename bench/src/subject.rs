@@ -31,6 +31,12 @@ impl<T: DeserializeOwned> Subject<T> {
     }
 }
 
+impl<T> Subject<T> {
+    pub(crate) fn id(&self) -> u32 {
+        self.child.id()
+    }
+}
+
 impl Subject<Listening> {
     pub(crate) fn load(&self, connections: usize, seconds: f64) -> anyhow::Result<Measured> {
         load(&self.listening, connections, seconds, &[])

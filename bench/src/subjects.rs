@@ -56,7 +56,7 @@ pub(crate) fn insula(
         let temporary = tempfile::tempdir()?;
         let data = data.unwrap_or_else(|| temporary.path().join("data"));
         let (runtime, operator) = open(data, engine).await?;
-        let key = tenant(&runtime, &operator, "bench", &[("echo", component)]).await?;
+        let key = tenant(&runtime, &operator, "bench", &[("echo", component)], unhurried()).await?;
         let server = Server::bind(runtime.clone(), ServerSettings::standard("127.0.0.1:0".parse()?)).await?;
         announce(&Listening { address: server.address(), path: "/v1/agents/echo/invoke".into(), key: Some(key) })?;
         server.serve(input_ended()).await;
@@ -73,13 +73,18 @@ pub(crate) struct Neighbours {
     pub(crate) attacker: String,
 }
 
-/// The product with two tenants, every setting and limit as it comes.
+/// Every limit standard but the rate, which a benchmark is there to find.
+fn unhurried() -> LimitsPatch {
+    LimitsPatch { rate: Some(1_000_000), burst: Some(1_000_000), ..LimitsPatch::default() }
+}
+
+/// The product with two tenants, every setting and limit as it comes, but for the quiet one's rate.
 pub(crate) fn neighbours(echo: &Path, hostile: &Path) -> anyhow::Result<()> {
     tokio::runtime::Runtime::new()?.block_on(async {
         let temporary = tempfile::tempdir()?;
         let (runtime, operator) = open(temporary.path().join("data"), EngineSettings::standard()).await?;
-        let quiet = tenant(&runtime, &operator, "quiet", &[("echo", echo)]).await?;
-        let attacker = tenant(&runtime, &operator, "attacker", &[("hostile", hostile)]).await?;
+        let quiet = tenant(&runtime, &operator, "quiet", &[("echo", echo)], unhurried()).await?;
+        let attacker = tenant(&runtime, &operator, "attacker", &[("hostile", hostile)], LimitsPatch::default()).await?;
         let server = Server::bind(runtime.clone(), ServerSettings::standard("127.0.0.1:0".parse()?)).await?;
         announce(&Neighbours { address: server.address(), quiet, attacker })?;
         server.serve(input_ended()).await;
@@ -88,7 +93,8 @@ pub(crate) fn neighbours(echo: &Path, hostile: &Path) -> anyhow::Result<()> {
     })
 }
 
-async fn open(data: PathBuf, engine: EngineSettings) -> anyhow::Result<(Runtime, OperatorScope)> {
+/// Opens the product's runtime on a new directory.
+pub(crate) async fn open(data: PathBuf, engine: EngineSettings) -> anyhow::Result<(Runtime, OperatorScope)> {
     let worker = WorkerCommand { program: std::env::current_exe()?, arguments: vec!["compile-worker".into()] };
     let opened = Runtime::open(Settings { data, worker, engine, host: HostSettings::standard() }).await?;
     let secret = opened.operator_key.context("the data directory is not new")?.reveal();
@@ -96,14 +102,15 @@ async fn open(data: PathBuf, engine: EngineSettings) -> anyhow::Result<(Runtime,
     Ok((opened.runtime, operator))
 }
 
-/// Makes a tenant with these agents, and answers its key.
+/// Makes a tenant with these agents and limits, and answers its key.
 async fn tenant(
     runtime: &Runtime,
     operator: &OperatorScope,
     name: &str,
     agents: &[(&str, &Path)],
+    limits: LimitsPatch,
 ) -> anyhow::Result<String> {
-    let tenant = runtime.control().create_tenant(operator, &name.parse()?, &LimitsPatch::default()).await?;
+    let tenant = runtime.control().create_tenant(operator, &name.parse()?, &limits).await?;
     let key = tenant.1.reveal();
     let scope = runtime.login(&key.parse::<Credential>()?).await?;
     let permit = scope.permit::<Deploy>()?;

@@ -1,6 +1,7 @@
 //! A host in this process: the production runtime and server, as `serve`, `run`, `dev` and `demo` start them.
 
 pub(crate) mod landlock;
+mod memory;
 mod tenants;
 
 use std::net::SocketAddr;
@@ -52,6 +53,12 @@ pub(crate) fn control_threads_for(processors: NonZeroUsize) -> anyhow::Result<to
         .enable_all()
         .build()
         .explain("cannot start the host's threads", "look at the limits of this process, such as `ulimit -u`")
+}
+
+/// The host's standard settings on this machine.
+pub(crate) fn settings() -> HostSettings {
+    let standard = HostSettings::standard();
+    HostSettings { guest_memory_bytes: memory::for_guests().unwrap_or(standard.guest_memory_bytes), ..standard }
 }
 
 /// Opens a data directory with the production settings.

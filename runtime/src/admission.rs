@@ -1,221 +1,249 @@
-//! Admission: a tenant's slot first, then the host's. What is admitted is released by drop (B3). A tenant that is erased is
-//! closed: nothing of it is admitted any more, and what is in flight is told to stop.
+//! Admission: a place of the host for each call, or a wait for one, or a refusal with its reason. What is admitted, reserved
+//! or waits is given back by drop (B3). A tenant that is erased is closed: nothing of it is admitted any more, what waits is
+//! sent away, and what is in flight is told to stop.
+//!
+//! Who gets a place is decided in `desk.rs`, which is pure. Here is the lock around it, taken once when a call comes and once
+//! when it goes; wakers are called with the lock let go.
 
-use std::collections::HashMap;
+mod bucket;
+mod desk;
+mod register;
+mod share;
+mod slots;
+mod tenant;
+mod terms;
+mod waiting;
+
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use insula_store::Limits;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
+use self::desk::Desk;
+use self::share::House;
+pub(crate) use self::slots::{Admitted, TenantSlots};
+use self::terms::{Refusal, Terms};
+use self::waiting::{Told, Waiter, Waiting};
 use crate::outcome::InvokeError;
-use crate::scheduler::CallClock;
+use crate::shortage::{HostShortage, RateQuota, TenantLimit};
 
 /// When trying again may help: calls are short.
-const RETRY_AFTER: Duration = Duration::from_secs(1);
+const PAUSE: Duration = Duration::from_secs(1);
 
-/// The host's slots.
+/// The host's places.
 #[derive(Debug)]
 pub(crate) struct Admission {
-    limit: usize,
-    in_flight: AtomicUsize,
-    closed: AtomicBool,
+    opened: Instant,
+    state: Mutex<State>,
     emptied: Notify,
 }
 
-/// A tenant's calls in flight.
-#[derive(Debug, Default)]
-pub(crate) struct TenantSlots {
-    in_flight: AtomicUsize,
-    closed: AtomicBool,
-    emptied: Notify,
-    calls: Mutex<Calls>,
-}
-
-/// The clocks by which calls are told to stop. As many as there are slots (B1).
-#[derive(Debug, Default)]
-struct Calls {
-    clocks: HashMap<u64, Arc<CallClock>>,
-    last: u64,
-}
-
-impl TenantSlots {
-    /// Admits nothing more, tells what is in flight to stop, and waits until it has.
-    pub(crate) async fn close(&self) {
-        self.closed.store(true, Ordering::SeqCst);
-        for clock in self.calls.lock().clocks.values() {
-            clock.cancel();
-        }
-        loop {
-            let emptied = self.emptied.notified();
-            if self.in_flight.load(Ordering::SeqCst) == 0 {
-                return;
-            }
-            emptied.await;
-        }
-    }
-
-    fn release(&self) {
-        if self.in_flight.fetch_sub(1, Ordering::SeqCst) == 1 {
-            self.emptied.notify_waiters();
-        }
-    }
-}
-
-/// The right to run one call. Dropped, it gives both slots back.
 #[derive(Debug)]
-pub(crate) struct Admitted {
-    tenant: Arc<TenantSlots>,
-    host: Arc<Admission>,
-    call: Option<u64>,
+struct State {
+    places: Desk<Arc<Waiter>>,
+    closed: bool,
+    refused: Refused,
 }
 
-impl Admitted {
-    /// The call's clock: by it the call is told to stop when its tenant is closed, also when that is so already.
-    pub(crate) fn watch(&mut self, clock: &Arc<CallClock>) {
-        let mut calls = self.tenant.calls.lock();
-        calls.last += 1;
-        let call = calls.last;
-        calls.clocks.insert(call, Arc::clone(clock));
-        drop(calls);
-        self.call = Some(call);
-        if self.tenant.closed.load(Ordering::SeqCst) {
-            clock.cancel();
+/// Calls that had no place, by why.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Refused {
+    pub(crate) tenant_rate: u64,
+    pub(crate) tenant_queue: u64,
+    pub(crate) tenant_concurrency: u64,
+    pub(crate) host_queue: u64,
+    pub(crate) host_full: u64,
+    pub(crate) host_memory: u64,
+    pub(crate) shed: u64,
+}
+
+/// What is held just now.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Held {
+    pub(crate) calls: u64,
+    pub(crate) waiting: u64,
+    pub(crate) memory: u64,
+    pub(crate) memory_limit: u64,
+}
+
+impl Terms {
+    fn of(limits: &Limits) -> Self {
+        Self {
+            weight: limits.weight,
+            concurrency: limits.concurrency.get(),
+            queue: limits.queue.get(),
+            rate: limits.rate,
+            burst: limits.burst,
+            memory: limits.memory_bytes.get(),
         }
     }
 }
 
 impl Admission {
-    pub(crate) fn new(limit: usize) -> Arc<Self> {
-        Arc::new(Self { limit, in_flight: AtomicUsize::new(0), closed: AtomicBool::new(false), emptied: Notify::new() })
+    /// A host of so many places, with so much memory for guests, in which so many calls may wait.
+    pub(crate) fn new(slots: usize, memory: u64, queue: usize) -> Arc<Self> {
+        let house = House { slots: slots as u64, memory, room: queue as u64 };
+        let state = State { places: Desk::new(house), closed: false, refused: Refused::default() };
+        Arc::new(Self { opened: Instant::now(), state: Mutex::new(state), emptied: Notify::new() })
     }
 
+    /// The slots of a tenant that nothing is known of.
+    pub(crate) fn tenant(self: &Arc<Self>, limits: &Limits) -> Arc<TenantSlots> {
+        let key = self.state.lock().places.register(Terms::of(limits), self.opened.elapsed());
+        Arc::new(TenantSlots::new(key, self))
+    }
+
+    /// A place for a call of this tenant, with these limits. It waits for one as long as they allow.
+    ///
     /// # Errors
     ///
-    /// [`InvokeError::TenantBusy`], [`InvokeError::HostBusy`], [`InvokeError::ShuttingDown`], and
-    /// [`InvokeError::NotFound`] for a tenant that is closed.
-    pub(crate) fn admit(self: &Arc<Self>, tenant: &Arc<TenantSlots>, limit: u64) -> Result<Admitted, InvokeError> {
-        if self.closed.load(Ordering::SeqCst) {
-            return Err(InvokeError::ShuttingDown);
-        }
-        if tenant.in_flight.fetch_add(1, Ordering::SeqCst) as u64 >= limit {
-            tenant.release();
-            return Err(InvokeError::TenantBusy { limit, retry_after: RETRY_AFTER });
-        }
-        // After the count, so that whoever closes the tenant and then waits for none sees this one or is seen by it.
-        if tenant.closed.load(Ordering::SeqCst) {
-            tenant.release();
-            return Err(InvokeError::NotFound);
-        }
-        if self.in_flight.fetch_add(1, Ordering::SeqCst) >= self.limit {
-            self.release();
-            tenant.release();
-            return Err(InvokeError::HostBusy { retry_after: RETRY_AFTER });
-        }
-        Ok(Admitted { tenant: Arc::clone(tenant), host: Arc::clone(self), call: None })
+    /// [`InvokeError::TenantBusy`], [`InvokeError::HostBusy`], [`InvokeError::HostTooSmall`],
+    /// [`InvokeError::ShuttingDown`]; [`InvokeError::Suspended`] and [`InvokeError::NotFound`] for a tenant that is
+    /// suspended while the call waits, or closed.
+    pub(crate) async fn admit(&self, tenant: &Arc<TenantSlots>, limits: &Limits) -> Result<Admitted, InvokeError> {
+        let waiting = match self.ask(tenant, &Terms::of(limits))? {
+            Ok(admitted) => return Ok(admitted),
+            Err(waiting) => waiting,
+        };
+        waiting.place(Duration::from_micros(limits.queue_us.get())).await
     }
 
-    /// Calls in flight.
-    pub(crate) fn in_flight(&self) -> usize {
-        self.in_flight.load(Ordering::SeqCst)
+    /// A place, if there is one to be had at once, or else a turn.
+    fn ask(&self, tenant: &Arc<TenantSlots>, terms: &Terms) -> Result<Result<Admitted, Waiting>, InvokeError> {
+        let now = self.opened.elapsed();
+        let mut state = self.state.lock();
+        state.check_open(tenant)?;
+        let arrived = state.places.arrive(tenant.key, terms, now);
+        let quota = state.quota(tenant);
+        drop(state);
+        match arrived {
+            Ok(true) => Ok(Ok(Admitted::new(tenant, terms.memory, quota, Duration::ZERO))),
+            Ok(false) => self.wait(tenant, terms, quota).map(Err),
+            Err(refusal) => Err(self.change(|state| state.refuse(refusal, terms, quota))),
+        }
+    }
+
+    /// A turn. It may come at once: another's call may be next that does not fit yet, where this one does.
+    fn wait(&self, tenant: &Arc<TenantSlots>, terms: &Terms, quota: RateQuota) -> Result<Waiting, InvokeError> {
+        let waiter = Arc::new(Waiter::default());
+        let (ticket, shed) = self.change(|state| {
+            state.check_open(tenant)?;
+            let waits = state.places.wait(tenant.key, Arc::clone(&waiter));
+            let (ticket, shed) = waits.map_err(|refusal| state.refuse(refusal, terms, quota))?;
+            if let Some(shed) = &shed {
+                shed.tell(Told::Shed);
+                state.refused.shed += 1;
+            }
+            Ok((ticket, shed))
+        })?;
+        if let Some(shed) = shed {
+            shed.wake();
+        }
+        Ok(Waiting::new(tenant, *terms, ticket, waiter))
+    }
+
+    /// Changes something at the desk, and lets in whoever can come in then.
+    fn change<R>(&self, act: impl FnOnce(&mut State) -> R) -> R {
+        let mut come = Vec::new();
+        let mut state = self.state.lock();
+        let done = act(&mut state);
+        while let Some(waiter) = state.places.next() {
+            waiter.tell(Told::Come);
+            come.push(waiter);
+        }
+        let empty = state.places.totals().0.calls == 0;
+        drop(state);
+        for waiter in come {
+            waiter.wake();
+        }
+        if empty {
+            self.emptied.notify_waiters();
+        }
+        done
+    }
+
+    /// What is held just now.
+    pub(crate) fn held(&self) -> Held {
+        let state = self.state.lock();
+        let (held, waiting) = state.places.totals();
+        Held { calls: held.calls, waiting, memory: held.memory, memory_limit: state.places.house().memory }
+    }
+
+    /// Calls that had no place since the host started.
+    pub(crate) fn refused(&self) -> Refused {
+        self.state.lock().refused
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::SeqCst)
+        self.state.lock().closed
     }
 
-    /// Admits nothing more.
+    /// Admits nothing more, and sends away what waits.
     pub(crate) fn close(&self) {
-        self.closed.store(true, Ordering::SeqCst);
+        let waiting = self.change(|state| {
+            state.closed = true;
+            told(state.places.drain_all(), Told::ShuttingDown)
+        });
+        waiting.iter().for_each(|waiter| waiter.wake());
     }
 
     /// Waits until no call is in flight.
     pub(crate) async fn emptied(&self) {
         loop {
             let notified = self.emptied.notified();
-            if self.in_flight() == 0 {
+            if self.held().calls == 0 {
                 return;
             }
             notified.await;
         }
     }
+}
 
-    fn release(&self) {
-        if self.in_flight.fetch_sub(1, Ordering::SeqCst) == 1 {
-            self.emptied.notify_waiters();
+impl State {
+    fn check_open(&self, tenant: &TenantSlots) -> Result<(), InvokeError> {
+        if self.closed {
+            return Err(InvokeError::ShuttingDown);
+        }
+        // Closed under no lock, and before its calls are sent away: whoever comes after that sees it.
+        if tenant.is_closed() { Err(InvokeError::NotFound) } else { Ok(()) }
+    }
+
+    /// What a tenant may still begin.
+    fn quota(&self, tenant: &TenantSlots) -> RateQuota {
+        self.places.quota(tenant.key)
+    }
+
+    fn refuse(&mut self, refusal: Refusal, terms: &Terms, quota: RateQuota) -> InvokeError {
+        let refused = &mut self.refused;
+        match refusal {
+            Refusal::Rate(retry_after) => {
+                refused.tenant_rate += 1;
+                InvokeError::TenantBusy { reached: TenantLimit::Rate { limit: quota.rate }, retry_after, quota }
+            }
+            Refusal::Queue => {
+                refused.tenant_queue += 1;
+                let reached = TenantLimit::Queue { limit: terms.queue };
+                InvokeError::TenantBusy { reached, retry_after: PAUSE, quota }
+            }
+            Refusal::Room => {
+                refused.host_queue += 1;
+                InvokeError::HostBusy { shortage: HostShortage::Queue, retry_after: PAUSE }
+            }
+            Refusal::Memory => {
+                refused.host_memory += 1;
+                InvokeError::HostTooSmall { needs: terms.memory, limit: self.places.house().memory }
+            }
         }
     }
 }
 
-impl Drop for Admitted {
-    fn drop(&mut self) {
-        if let Some(call) = self.call {
-            self.tenant.calls.lock().clocks.remove(&call);
-        }
-        self.tenant.release();
-        self.host.release();
-    }
+/// Tells all of them the same. To be woken once the lock is let go.
+fn told(waiters: Vec<Arc<Waiter>>, what: Told) -> Vec<Arc<Waiter>> {
+    waiters.iter().for_each(|waiter| waiter.tell(what));
+    waiters
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_tenant_at_its_limit_is_refused_and_its_neighbour_is_not() {
-        let host = Admission::new(10);
-        let (busy, quiet) = (Arc::default(), Arc::default());
-        let held: Vec<_> = (0..3).map(|_| host.admit(&busy, 3).unwrap()).collect();
-        assert!(matches!(host.admit(&busy, 3), Err(InvokeError::TenantBusy { limit: 3, .. })));
-        assert!(host.admit(&quiet, 3).is_ok());
-        drop(held);
-        assert!(host.admit(&busy, 3).is_ok());
-        assert_eq!(host.in_flight(), 0);
-    }
-
-    #[test]
-    fn a_full_host_refuses_and_forgets_the_refused() {
-        let host = Admission::new(1);
-        let (one, two) = (Arc::default(), Arc::default());
-        let held = host.admit(&one, 9).unwrap();
-        for _ in 0..3 {
-            assert!(matches!(host.admit(&two, 1), Err(InvokeError::HostBusy { .. })));
-        }
-        drop(held);
-        assert!(host.admit(&two, 1).is_ok());
-    }
-
-    #[tokio::test]
-    async fn a_closed_tenant_stops_what_is_in_flight_and_its_neighbour_goes_on() {
-        let host = Admission::new(10);
-        let (ours, theirs) = (Arc::new(TenantSlots::default()), Arc::default());
-        let clock = || Arc::new(CallClock::start(Duration::from_secs(60), Duration::from_secs(60)));
-        let (early, late, neighbours) = (clock(), clock(), clock());
-        let (mut first, mut second) = (host.admit(&ours, 9).unwrap(), host.admit(&ours, 9).unwrap());
-        let mut neighbour = host.admit(&theirs, 9).unwrap();
-        first.watch(&early);
-        neighbour.watch(&neighbours);
-        let closing = tokio::spawn({
-            let ours = Arc::clone(&ours);
-            async move { ours.close().await }
-        });
-        early.cancelled().await;
-        // One that was admitted before and begins after is told as well.
-        second.watch(&late);
-        assert!(late.is_cancelled() && !neighbours.is_cancelled() && !closing.is_finished());
-        assert!(matches!(host.admit(&ours, 9), Err(InvokeError::NotFound)));
-        drop((first, second));
-        closing.await.unwrap();
-        assert!(ours.calls.lock().clocks.is_empty());
-        assert!(host.admit(&theirs, 9).is_ok());
-        assert_eq!(host.in_flight(), 1);
-    }
-
-    #[test]
-    fn a_closed_host_admits_nothing() {
-        let host = Admission::new(1);
-        host.close();
-        assert!(matches!(host.admit(&Arc::default(), 1), Err(InvokeError::ShuttingDown)));
-    }
-}
+mod tests;

@@ -36,6 +36,8 @@ bill! {
     cpu_us = "cpu-us",
     /// Time from admission to answer, in microseconds.
     wall_us = "wall-us",
+    /// Time that it waited for its admission, in microseconds. It is not in `wall-us`.
+    queued_us = "queued-us",
     /// All memories and tables together at their most, in bytes.
     peak_memory = "peak-memory",
     /// Elements of all tables together at their most.

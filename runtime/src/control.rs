@@ -171,13 +171,16 @@ impl Control {
         Ok(record?)
     }
 
-    /// Suspends a tenant: its keys open nothing until it is resumed. Calls in flight finish.
+    /// Suspends a tenant: its keys open nothing until it is resumed. Calls that wait for a place are sent away, calls in
+    /// flight finish.
     ///
     /// # Errors
     ///
     /// `NotFound`.
     pub async fn suspend(&self, by: &OperatorScope, id: TenantId) -> Result<TenantRecord, ControlError> {
-        Ok(self.0.catalog.set_tenant_state(by, id, TenantState::Suspended).await?)
+        let record = self.0.catalog.set_tenant_state(by, id, TenantState::Suspended).await?;
+        self.0.tenants.suspended(id);
+        Ok(record)
     }
 
     /// Resumes a suspended tenant.

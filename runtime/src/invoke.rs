@@ -64,7 +64,7 @@ impl Inner {
             return Err(InvokeError::RequestTooLarge { limit: limits.request_bytes.get() });
         }
         check_metadata(&call)?;
-        let mut admitted = self.admission.admit(&entry.slots, limits.concurrency.get())?;
+        let mut admitted = self.admission.admit(&entry.slots, &limits).await?;
         let clock = Arc::new(CallClock::start(micros(limits.wall_us), micros(limits.cpu_us)));
         admitted.watch(&clock);
         let ready = async {
@@ -154,14 +154,14 @@ impl Inner {
         id: InvocationId,
         job: Job,
     ) -> Result<Invocation, InvokeError> {
-        let clock = Arc::clone(&job.clock);
+        let (clock, quota) = (Arc::clone(&job.clock), job.admitted.quota);
         match self.scheduler.spawn(entry.id, &entry.weight, clock, job.run_to_its_end()).await {
             Ran::Done(outcome, bill, host_calls) => {
                 self.counters.call(outcome.as_ref().map_or_else(CallFailure::code, |_| "ok"));
                 if outcome == Err(CallFailure::HostFault) {
                     tracing::error!(tenant = %entry.id, invocation = %id, "a call ended by a fault of the host");
                 }
-                Ok(Invocation { id, version, outcome, bill, host_calls })
+                Ok(Invocation { id, version, outcome, bill, host_calls, quota })
             }
             Ran::NoInstance(bill) => Err(InvokeError::NoInstance { retry_after: POOL_RETRY, bill }),
         }
@@ -239,6 +239,7 @@ impl Job {
             Err(error) => Err(classify(&error, store.data(), &limits)),
         };
         let mut bill = settle(&store, &limits, &clock);
+        bill.queued_us = u64::try_from(self.admitted.queued.as_micros()).unwrap_or(u64::MAX);
         bill.request_bytes = request_bytes;
         bill.response_bytes = outcome.as_ref().map_or(0, |response| response.body.len() as u64);
         let host_calls = store.data().host.budget.host_calls_by_kind();
@@ -295,6 +296,7 @@ fn settle(store: &Store<GuestState>, limits: &CallLimits, clock: &CallClock) -> 
         fuel: limits.fuel.get().saturating_sub(fuel_left),
         cpu_us: clock.cpu_us(),
         wall_us: clock.wall_us(),
+        queued_us: 0,
         peak_memory: budget.peak_memory(),
         table_elements: budget.table_elements(),
         host_calls: budget.host_calls(),

@@ -31,6 +31,7 @@ mod respond;
 mod runtime;
 mod scheduler;
 mod settings;
+mod shortage;
 mod sweep;
 mod tenants;
 mod usage;
@@ -48,6 +49,7 @@ pub use outcome::{AgentError, Call, CallFailure, Invocation, InvokeError, Respon
 pub use report::{Report, ReportImport};
 pub use runtime::{OpenError, Opened, Runtime};
 pub use settings::{EngineSettings, HostSettings, Settings, WorkerCommand};
+pub use shortage::{HostShortage, RateQuota, TenantLimit};
 
 pub use insula_host_api::{HostCall, HostCalls};
 pub use insula_store::{

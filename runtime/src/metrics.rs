@@ -41,11 +41,16 @@ impl Inner {
         for (outcome, count) in self.counters.compilations.lock().iter() {
             let _ = writeln!(text, "insula_compilations_total{{outcome=\"{outcome}\"}} {count}");
         }
+        self.admission_metrics(&mut text);
         self.cache_metrics(&mut text);
         let (components, bytes) = self.components.held();
         let (cache_bytes, cache_ceiling) = self.maintenance.cache_ceiling();
-        let gauges: [(&str, &str, u64); 8] = [
-            ("calls_in_flight", "Calls admitted and not yet answered.", self.admission.in_flight() as u64),
+        let held = self.admission.held();
+        let gauges: [(&str, &str, u64); 11] = [
+            ("calls_in_flight", "Calls admitted and not yet answered.", held.calls),
+            ("calls_waiting", "Calls that wait for a place.", held.waiting),
+            ("guest_memory_reserved_bytes", "Memory that the calls in flight may come to use.", held.memory),
+            ("guest_memory_limit_bytes", "The most that it may be.", held.memory_limit),
             ("tenants_seen", "Tenants that have called since the host started.", self.tenants.len() as u64),
             ("components_loaded", "Components in the component cache.", components as u64),
             ("component_bytes", "Bytes of their artefacts.", bytes),
@@ -59,6 +64,23 @@ impl Inner {
             let _ = writeln!(text, "insula_{name} {value}");
         }
         text
+    }
+
+    fn admission_metrics(&self, text: &mut String) {
+        let refused = self.admission.refused();
+        family(text, "calls_refused_total", "counter", "Calls that had no place, by why.");
+        let reasons = [
+            ("tenant-rate", refused.tenant_rate),
+            ("tenant-queue", refused.tenant_queue),
+            ("tenant-concurrency", refused.tenant_concurrency),
+            ("host-queue", refused.host_queue),
+            ("host-full", refused.host_full),
+            ("host-memory", refused.host_memory),
+            ("shed", refused.shed),
+        ];
+        for (reason, count) in reasons {
+            let _ = writeln!(text, "insula_calls_refused_total{{reason=\"{reason}\"}} {count}");
+        }
     }
 
     /// All shards together: what one tenant's does is the tenant's.

@@ -7,6 +7,7 @@ use insula_host_api::HostCalls;
 use insula_tenancy::{InvocationId, VersionId};
 
 use crate::Bill;
+use crate::shortage::{HostShortage, RateQuota, TenantLimit};
 
 /// One request to an agent.
 #[derive(Debug, Clone)]
@@ -34,6 +35,8 @@ pub struct Invocation {
     pub bill: Bill,
     /// The host calls of the bill, by kind.
     pub host_calls: HostCalls,
+    /// What its tenant's rate left when it was admitted.
+    pub quota: RateQuota,
 }
 
 /// What an agent answered.
@@ -204,17 +207,21 @@ pub enum InvokeError {
     /// Too many names and values beside the body.
     #[error("the request has more metadata than 64 entries or 16 KiB")]
     MetadataTooLarge,
-    /// The tenant has as many calls in flight as it may.
-    #[error("the tenant has {limit} calls in flight, which is its limit")]
+    /// The tenant has reached a limit of its own on calls.
+    #[error("the tenant {reached}")]
     TenantBusy {
-        /// The limit.
-        limit: u64,
+        /// Which one.
+        reached: TenantLimit,
         /// When trying again may help.
         retry_after: Duration,
+        /// What its rate leaves it.
+        quota: RateQuota,
     },
-    /// The host has as many calls in flight as it may.
-    #[error("the host is full")]
+    /// The host has as many calls as it may.
+    #[error("the host is full, {shortage}")]
     HostBusy {
+        /// What it was short of.
+        shortage: HostShortage,
         /// When trying again may help.
         retry_after: Duration,
     },
@@ -226,6 +233,20 @@ pub enum InvokeError {
         /// What a start function used before the pool was empty, of a component that has one.
         bill: Bill,
     },
+    /// The tenant's calls may each use more memory than the host has for all.
+    #[error(
+        "a call of this tenant may use {needs} bytes of memory, and this host has {limit} for all of them: an operator has \
+         to lower the tenant's `memory-bytes` or raise the host's `guest-memory-bytes`"
+    )]
+    HostTooSmall {
+        /// The tenant's limit on a call's memory, in bytes.
+        needs: u64,
+        /// The host's on all, in bytes.
+        limit: u64,
+    },
+    /// The tenant was suspended while the call waited for its place.
+    #[error("the tenant is suspended")]
+    Suspended,
     /// The host is going down.
     #[error("the host is shutting down")]
     ShuttingDown,

@@ -135,12 +135,14 @@ impl Runtime {
         let book = Arc::new(UsageBook::default());
         let slots =
             settings.host.concurrency.get().min(usize::try_from(settings.engine.instances).unwrap_or(usize::MAX));
+        let host = &settings.host;
+        let admission = Admission::new(slots, host.guest_memory_bytes.get(), host.queue.get());
         let inner = Arc::new(Inner {
             maintenance: stores.maintenance(),
-            tenants: Tenants::new(Arc::clone(&catalog), stores, Arc::clone(&book)),
+            tenants: Tenants::new(Arc::clone(&catalog), stores, Arc::clone(&book), Arc::clone(&admission)),
             components,
             compilers,
-            admission: Admission::new(slots),
+            admission,
             scheduler: threads.handle(),
             counters: Counters::default(),
             authenticator,

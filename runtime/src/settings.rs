@@ -69,6 +69,10 @@ impl EngineSettings {
 pub struct HostSettings {
     /// Calls in flight over all tenants, in guests or waiting for one.
     pub concurrency: NonZeroUsize,
+    /// Calls over all tenants that wait for a place. Beyond that, one is shed or refused with `host-busy`.
+    pub queue: NonZeroUsize,
+    /// What the calls in flight may come to use of memory together, in bytes: each its tenant's `memory-bytes`.
+    pub guest_memory_bytes: NonZeroU64,
     /// Bytes of artefacts that stay mapped. The least recently called make room.
     pub component_cache_bytes: NonZeroU64,
     /// Compile workers at once.
@@ -92,13 +96,15 @@ pub struct HostSettings {
 }
 
 impl HostSettings {
-    /// What suits a machine of a few gigabytes.
+    /// What suits a machine of a dozen gigabytes. Whoever knows the machine states `guest_memory_bytes`, as `serve` does.
     #[must_use]
     pub fn standard() -> Self {
         let count = |count: usize| NonZeroUsize::MIN.saturating_add(count - 1);
         let bytes = |bytes: u64| NonZeroU64::MIN.saturating_add(bytes - 1);
         Self {
             concurrency: count(2_048),
+            queue: count(1_024),
+            guest_memory_bytes: bytes(8_192 * MIB),
             component_cache_bytes: bytes(2_048 * MIB),
             compilers: count(1),
             compile_queue: count(32),

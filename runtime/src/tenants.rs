@@ -16,7 +16,7 @@ use insula_store::{
 use insula_tenancy::{TenantId, TenantScope, VersionId};
 use parking_lot::{Mutex, RwLock};
 
-use crate::admission::TenantSlots;
+use crate::admission::{Admission, TenantSlots};
 use crate::compile::Failures;
 use crate::logs::Logs;
 use crate::scheduler::Weight;
@@ -29,6 +29,7 @@ pub(crate) struct Tenants {
     catalog: Arc<Catalog>,
     stores: Stores,
     book: Arc<UsageBook>,
+    admission: Arc<Admission>,
     entries: RwLock<HashMap<TenantId, Arc<TenantEntry>>>,
     /// Grows with every operator's change: an entry that was read while one happened is read again.
     changes: AtomicU64,
@@ -102,8 +103,9 @@ impl fmt::Debug for ActiveAgent {
 }
 
 impl Tenants {
-    pub(crate) fn new(catalog: Arc<Catalog>, stores: Stores, book: Arc<UsageBook>) -> Self {
-        Self { catalog, stores, book, entries: RwLock::default(), changes: AtomicU64::new(0), erased: Mutex::default() }
+    pub(crate) fn new(catalog: Arc<Catalog>, stores: Stores, book: Arc<UsageBook>, admission: Arc<Admission>) -> Self {
+        let (entries, changes, erased) = (RwLock::default(), AtomicU64::new(0), Mutex::default());
+        Self { catalog, stores, book, admission, entries, changes, erased }
     }
 
     /// The entry of the scope's tenant.
@@ -130,7 +132,10 @@ impl Tenants {
         if self.erased.lock().contains_key(&scope.tenant()) {
             return Err(CatalogError::NotFound);
         }
-        let entry = entries.entry(scope.tenant()).or_insert_with(|| Arc::new(TenantEntry::new(scope, store, &limits)));
+        let entry = entries.entry(scope.tenant()).or_insert_with(|| {
+            let slots = self.admission.tenant(&limits);
+            Arc::new(TenantEntry::new(scope, store, slots, &limits))
+        });
         entry.logs.set_limit(limits.log_ring_bytes.get());
         entry.weight.set(limits.weight);
         *entry.limits.write() = Arc::new(limits);
@@ -148,6 +153,14 @@ impl Tenants {
         self.changes.fetch_add(1, Ordering::SeqCst);
         if let Some(entry) = self.entries.read().get(&tenant) {
             entry.stale.store(true, Ordering::Release);
+        }
+    }
+
+    /// An operator suspended this tenant: its calls that wait for a place are sent away.
+    pub(crate) fn suspended(&self, tenant: TenantId) {
+        let entry = self.entries.read().get(&tenant).cloned();
+        if let Some(entry) = entry {
+            entry.slots.suspend();
         }
     }
 
@@ -262,11 +275,11 @@ impl Tenants {
 }
 
 impl TenantEntry {
-    fn new(scope: &TenantScope, store: TenantStore, limits: &Limits) -> Self {
+    fn new(scope: &TenantScope, store: TenantStore, slots: Arc<TenantSlots>, limits: &Limits) -> Self {
         Self {
             id: scope.tenant(),
             store,
-            slots: Arc::default(),
+            slots,
             weight: Arc::new(Weight::new(limits.weight)),
             logs: Logs::new(limits.log_ring_bytes.get()),
             limits: RwLock::new(Arc::new(*limits)),

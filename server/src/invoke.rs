@@ -23,6 +23,7 @@ use crate::headers::{BILL, BILL_DETAIL, META_PREFIX, Stamp, VERSION};
 use crate::input::AgentPath;
 use crate::memory::Hold;
 use crate::problem::Problem;
+use crate::rate_limit;
 
 /// What a call costs in memory beside its bodies, roughly: its headers, its futures.
 const CALL_OVERHEAD: usize = 4 << 10;
@@ -45,6 +46,8 @@ const CALL_OVERHEAD: usize = 4 << 10;
             ("Insula-Version" = String, description = "The version that answered"),
             ("Insula-Bill" = String, description = "What the call used: a dictionary of RFC 9651"),
             ("Insula-Bill-Detail" = String, description = "On request: host calls by kind, the same way; absent where there were none"),
+            ("RateLimit-Policy" = String, description = "The tenant's rate, when little of it is left, and with 429"),
+            ("RateLimit" = String, description = "How many calls the tenant may begin now, beside the above"),
         ))))]
 pub(crate) async fn invoke(
     _: Billed,
@@ -123,6 +126,9 @@ fn answer(invocation: Invocation, hold: Hold, detailed: bool) -> Response {
         Ok(answer) => success(answer, hold),
         Err(failure) => Problem::from(failure).into_response(),
     };
+    if invocation.quota.is_low() {
+        response.headers_mut().extend(rate_limit::fields(&invocation.quota));
+    }
     if let Ok(version) = HeaderValue::try_from(invocation.version.to_string()) {
         response.headers_mut().insert(VERSION, version);
     }

@@ -38,6 +38,7 @@ mod memory;
 mod metrics;
 mod openapi;
 mod problem;
+mod rate_limit;
 mod refusals;
 mod router;
 mod server;

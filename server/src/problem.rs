@@ -51,6 +51,8 @@ pub(crate) struct ProblemBody {
     code: String,
     /// The limit that was met, where one was.
     limit: Option<u64>,
+    /// Which limit of the tenant that was, when `code` is `tenant-busy`.
+    limit_name: Option<String>,
     /// The agent's own code, when `code` is `agent-error`.
     agent_code: Option<String>,
     /// When trying again may help, in milliseconds. The `Retry-After` header says it in seconds.

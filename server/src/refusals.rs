@@ -14,6 +14,7 @@ use insula_tenancy::{Denied, Forbidden, InvalidCredential, LookupFailed};
 use crate::body::BodyError;
 use crate::memory::NoRoom;
 use crate::problem::Problem;
+use crate::rate_limit;
 use crate::tenants::HoldingsView;
 use crate::turns::{AT_ONCE, NoTurn};
 
@@ -192,14 +193,22 @@ impl From<InvokeError> for Problem {
             InvokeError::MetadataTooLarge => {
                 Self::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "metadata-too-large", detail)
             }
-            InvokeError::TenantBusy { limit, retry_after } => {
-                Self::new(StatusCode::TOO_MANY_REQUESTS, "tenant-busy", detail)
-                    .with("limit", limit)
-                    .retry_after(retry_after)
+            InvokeError::TenantBusy { reached, retry_after, quota } => {
+                let problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "tenant-busy", detail)
+                    .with("limit", reached.limit())
+                    .with("limit-name", reached.name())
+                    .retry_after(retry_after);
+                let fields = rate_limit::fields(&quota);
+                fields.into_iter().fold(problem, |problem, (name, value)| problem.header(name, value))
             }
-            InvokeError::HostBusy { retry_after } | InvokeError::NoInstance { retry_after, .. } => {
+            InvokeError::HostBusy { retry_after, .. } | InvokeError::NoInstance { retry_after, .. } => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "host-busy", detail).retry_after(retry_after)
             }
+            // Trying again does not help: an operator has to act.
+            InvokeError::HostTooSmall { limit, .. } => {
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "host-too-small", detail).with("limit", limit)
+            }
+            InvokeError::Suspended => Denied::Suspended.into(),
             InvokeError::ShuttingDown => {
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "shutting-down", detail).retry_after(PAUSE)
             }

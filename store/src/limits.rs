@@ -219,6 +219,14 @@ limits! {
         "The ring that keeps the tenant's latest log lines.", "filling the host's memory with log";
     concurrency "concurrency" "calls", 64, 1, 10_000,
         "Calls of the tenant that are in the host at the same time.", "taking every place of the host";
+    queue "queue" "calls", 64, 1, 10_000,
+        "Calls of the tenant that wait for a place.", "a queue without end";
+    queue_us "queue-us" "microseconds", SECOND_US, 1, 60 * SECOND_US,
+        "Time on the clock that one call may wait for its place.", "callers that are left without an answer";
+    rate "rate" "calls", 10_000, 1, 1_000_000,
+        "Calls of the tenant in a second, in the long run.", "a flood of calls that are each within every limit";
+    burst "burst" "calls", 10_000, 1, 1_000_000,
+        "Calls of the tenant beyond its rate, at once.", "the same, all at once";
     weight "weight" "parts", 100, 1, 10_000,
         "The tenant's part of the processors and of the places of a full host, against the weights of the others.",
         "taking more than one's part when others wait";

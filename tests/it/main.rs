@@ -8,6 +8,7 @@
     reason = "a test says what went wrong by failing; clippy's allowance does not reach helpers beside #[test] functions"
 )]
 
+mod admission;
 mod agent_limits;
 mod bills;
 mod budgets;

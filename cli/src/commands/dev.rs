@@ -10,7 +10,7 @@ mod watch;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
-use insula_runtime::{EngineSettings, HostSettings, Opened, Runtime, TenantName};
+use insula_runtime::{EngineSettings, Opened, Runtime, TenantName};
 use insula_server::ServerSettings;
 use serde_json::json;
 use tokio::sync::watch::Receiver;
@@ -69,7 +69,7 @@ pub(crate) fn run(args: Args, terminal: &Terminal) -> anyhow::Result<()> {
 
 async fn develop(args: &Args, data: &Path, folders: Vec<Folder>, terminal: &Terminal) -> anyhow::Result<()> {
     let mut orders = Orders::listen()?;
-    let opened = host::open(data, EngineSettings::standard(), HostSettings::standard(), Off::Builds.check()).await?;
+    let opened = host::open(data, EngineSettings::standard(), host::settings(), Off::Builds.check()).await?;
     let Opened { runtime, operator_key, .. } = opened;
     let mut keys = Keys::open(args.data.as_ref().map(|_| data), operator_key.map(|key| key.reveal()))?;
     let operator_key = keys.operator()?;

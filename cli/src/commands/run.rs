@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use insula_runtime::tenancy::{Deploy, Invoke, TenantScope};
-use insula_runtime::{AgentName, Call, EngineSettings, HostSettings, Invocation, InvokeError, Runtime};
+use insula_runtime::{AgentName, Call, EngineSettings, Invocation, InvokeError, Runtime};
 
 use crate::client::Problem;
 use crate::failure::{Explain, Failure};
@@ -57,13 +57,8 @@ pub(crate) fn run(args: &Args, terminal: &Terminal) -> anyhow::Result<()> {
     let data = tempfile::tempdir().explain("cannot make a temporary directory", "make room, or set TMPDIR")?;
     let control = host::control_threads()?;
     let outcome = control.block_on(async {
-        let opened = host::open(
-            data.path(),
-            EngineSettings::standard(),
-            HostSettings::standard(),
-            host::landlock::Off::Builds.check(),
-        )
-        .await?;
+        let landlock = host::landlock::Off::Builds.check();
+        let opened = host::open(data.path(), EngineSettings::standard(), host::settings(), landlock).await?;
         let runtime = opened.runtime;
         let key = opened.operator_key.map(|key| key.reveal()).unwrap_or_default();
         let mut orders = Orders::listen()?;

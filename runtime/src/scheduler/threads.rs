@@ -224,3 +224,6 @@ impl<T> Drop for CallTask<T> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

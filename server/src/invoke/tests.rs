@@ -3,7 +3,7 @@
 use http::StatusCode;
 use http::header::RETRY_AFTER;
 use http_body_util::BodyExt;
-use insula_runtime::{AgentError, Bill, CallFailure, HostCall, HostCalls, Invocation, Response as Answer};
+use insula_runtime::{AgentError, Bill, CallFailure, HostCall, HostCalls, Invocation, RateQuota, Response as Answer};
 use insula_tenancy::{InvocationId, TenantId, VersionId};
 
 use super::*;
@@ -17,7 +17,8 @@ fn ran(outcome: Result<Answer, CallFailure>) -> Response {
     host_calls.add(HostCall::StorageGetMany, 2);
     host_calls.add(HostCall::LogWrite, 1);
     let id = InvocationId::generate();
-    let response = answer(Invocation { id, version, outcome, bill, host_calls }, hold, true);
+    let response =
+        answer(Invocation { id, version, outcome, bill, host_calls, quota: RateQuota::default() }, hold, true);
     assert_eq!(response.headers()[BILL_DETAIL], "storage.get-many=2, log.write=1");
     assert_eq!(response.headers()[VERSION], version.to_string());
     assert_eq!(response.headers()[BILL], bill.to_header());

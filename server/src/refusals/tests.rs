@@ -2,6 +2,7 @@
 
 use axum::response::IntoResponse;
 use http::header::{RETRY_AFTER, WWW_AUTHENTICATE};
+use insula_runtime::{HostShortage, RateQuota, TenantLimit};
 
 use super::*;
 
@@ -26,9 +27,11 @@ fn a_denied_credential_says_what_kind_of_no_it_is() {
 #[test]
 fn what_is_busy_says_when_to_try_again() {
     let retry_after = Duration::from_millis(200);
+    let reached = TenantLimit::Concurrency { limit: 64 };
+    let shortage = HostShortage::Full;
     let cases: [(Problem, (u16, &str)); 7] = [
-        (InvokeError::TenantBusy { limit: 64, retry_after }.into(), (429, "tenant-busy")),
-        (InvokeError::HostBusy { retry_after }.into(), (503, "host-busy")),
+        (InvokeError::TenantBusy { reached, retry_after, quota: RateQuota::default() }.into(), (429, "tenant-busy")),
+        (InvokeError::HostBusy { shortage, retry_after }.into(), (503, "host-busy")),
         (InvokeError::ShuttingDown.into(), (503, "shutting-down")),
         (NoRoom.into(), (503, "host-busy")),
         (NoTurn.into(), (429, "tenant-busy")),

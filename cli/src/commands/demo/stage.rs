@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use insula_runtime::{EngineSettings, HostSettings};
+use insula_runtime::EngineSettings;
 use insula_server::ServerSettings;
 use serde_json::json;
 use tempfile::TempDir;
@@ -159,8 +159,7 @@ impl Stage {
 async fn start(data: &Path) -> anyhow::Result<(Serving, String)> {
     let data = data.join("data");
     let opened =
-        host::open(&data, EngineSettings::standard(), HostSettings::standard(), host::landlock::Off::Builds.check())
-            .await?;
+        host::open(&data, EngineSettings::standard(), host::settings(), host::landlock::Off::Builds.check()).await?;
     let key = opened.operator_key.map(|key| key.reveal()).unwrap_or_default();
     let any_port = ([127, 0, 0, 1], 0).into();
     Ok((host::serve(&opened.runtime, ServerSettings::standard(any_port)).await?, key))

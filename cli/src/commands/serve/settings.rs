@@ -12,6 +12,7 @@ use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer};
 
 use crate::failure::Explain;
+use crate::host;
 use crate::logging::{Format, Level};
 use crate::terminal;
 use crate::toml_text::TomlText;
@@ -46,6 +47,8 @@ struct Engine {
 #[serde(rename_all = "kebab-case", deny_unknown_fields, default)]
 struct Host {
     concurrency: Option<NonZeroUsize>,
+    queue: Option<NonZeroUsize>,
+    guest_memory_bytes: Option<Amount>,
     component_cache_bytes: Option<Amount>,
     compilers: Option<NonZeroUsize>,
     compile_queue: Option<NonZeroUsize>,
@@ -165,9 +168,11 @@ impl File {
 
     /// The host's settings.
     pub(super) fn host(&self) -> HostSettings {
-        let mut settings = HostSettings::standard();
+        let mut settings = host::settings();
         let file = &self.host;
         set(&mut settings.concurrency, file.concurrency, |count| count);
+        set(&mut settings.queue, file.queue, |count| count);
+        set(&mut settings.guest_memory_bytes, file.guest_memory_bytes, |amount| amount.0);
         set(&mut settings.component_cache_bytes, file.component_cache_bytes, |amount| amount.0);
         set(&mut settings.compilers, file.compilers, |count| count);
         set(&mut settings.compile_queue, file.compile_queue, |count| count);
@@ -211,11 +216,12 @@ mod tests {
 
     #[test]
     fn what_the_file_says_replaces_the_standard_and_nothing_else_changes() {
-        let file = parse("listen = '0.0.0.0:80'\n[engine]\ntick = '250us'\n[host]\ncache-ceiling-bytes = '2GiB'\n[server]\ndrain = '5s'\nupload-disk-bytes = '1GiB'\n").unwrap();
+        let file = parse("listen = '0.0.0.0:80'\n[engine]\ntick = '250us'\n[host]\ncache-ceiling-bytes = '2GiB'\nguest-memory-bytes = '3GiB'\nqueue = 7\n[server]\ndrain = '5s'\nupload-disk-bytes = '1GiB'\n").unwrap();
         assert_eq!(file.listen.unwrap().port(), 80);
         assert_eq!(file.engine().tick, Duration::from_micros(250));
         assert_eq!(file.engine().instances, EngineSettings::standard().instances);
         assert_eq!(file.host().cache_ceiling_bytes.get(), 2 << 30);
+        assert_eq!((file.host().guest_memory_bytes.get(), file.host().queue.get()), (3 << 30, 7));
         let address = "127.0.0.1:1".parse().unwrap();
         assert_eq!(file.server(address, address).drain, Duration::from_secs(5));
         assert_eq!(file.server(address, address).upload_disk_bytes, 1 << 30);

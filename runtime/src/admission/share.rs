@@ -1,0 +1,56 @@
+//! What is held, and how much of the host that is for a tenant's weight. Whole numbers, so that ties are ties.
+
+use std::num::NonZeroU64;
+
+/// The whole host, in the parts that shares are counted in.
+const WHOLE: u128 = 1 << 32;
+/// Larger than any weight, so that no share is rounded to nothing.
+const FINER: u128 = 1 << 14;
+
+/// Calls, and the memory that they may come to use.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Load {
+    pub(super) calls: u64,
+    pub(super) memory: u64,
+}
+
+impl Load {
+    pub(super) fn add(&mut self, memory: u64) {
+        self.calls += 1;
+        self.memory = self.memory.saturating_add(memory);
+    }
+
+    pub(super) fn remove(&mut self, memory: u64) {
+        self.calls = self.calls.saturating_sub(1);
+        self.memory = self.memory.saturating_sub(memory);
+    }
+
+    pub(super) fn and(self, other: Self) -> Self {
+        Self { calls: self.calls + other.calls, memory: self.memory.saturating_add(other.memory) }
+    }
+}
+
+/// What a host has for guests.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct House {
+    /// Calls that hold a place at once.
+    pub(super) slots: u64,
+    /// Bytes that they may come to use together.
+    pub(super) memory: u64,
+    /// Calls that wait for a place.
+    pub(super) room: u64,
+}
+
+impl House {
+    /// Whether another call fits beside what is held.
+    pub(super) fn fits(&self, held: Load, memory: u64) -> bool {
+        held.calls < self.slots && held.memory.saturating_add(memory) <= self.memory
+    }
+
+    /// How much of the host a load is, for a weight: by slots or by memory, whichever is more.
+    pub(super) fn share(&self, load: Load, weight: NonZeroU64) -> u64 {
+        let part = |of: u64, whole: u64| u128::from(of) * WHOLE / u128::from(whole.max(1));
+        let part = part(load.calls, self.slots).max(part(load.memory, self.memory));
+        u64::try_from(part.saturating_mul(FINER) / u128::from(weight.get())).unwrap_or(u64::MAX)
+    }
+}

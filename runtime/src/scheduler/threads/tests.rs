@@ -1,0 +1,61 @@
+//! Real threads over the queue: what is decided there is what happens here.
+
+use std::future::poll_fn;
+use std::num::NonZeroU64;
+use std::sync::mpsc;
+
+use super::*;
+use crate::engine;
+use crate::settings::EngineSettings;
+
+const TICK: Duration = Duration::from_micros(500);
+
+/// A call that spins until `done`, and gives way when it is asked to, as the epoch callback does.
+fn spin(
+    handle: &SchedulerHandle,
+    clock: &Arc<CallClock>,
+    done: &Arc<AtomicBool>,
+    alone: mpsc::Sender<()>,
+) -> impl Future<Output = ()> + use<> {
+    let (handle, clock, done) = (handle.clone(), Arc::clone(clock), Arc::clone(done));
+    let mut alone = Some(alone);
+    poll_fn(move |context| {
+        if let Some(alone) = alone.take() {
+            while CallClock::slice_so_far() < TICK * 4 {
+                assert!(!handle.gives_way(), "nobody waits");
+            }
+            alone.send(()).unwrap();
+        }
+        while !done.load(Ordering::SeqCst) {
+            if handle.gives_way() {
+                context.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            assert!(!clock.is_spent(), "it was never asked to give way");
+        }
+        Poll::Ready(())
+    })
+}
+
+#[test]
+fn a_slice_goes_on_alone_and_gives_way_to_another_tenants_call_and_to_one_of_its_own() {
+    let control = tokio::runtime::Runtime::new().unwrap();
+    let engine = EngineSettings { instances: 2, ..EngineSettings::standard() };
+    let ticker = Ticker::start(engine::config::runtime(&engine).unwrap(), TICK).unwrap();
+    let scheduler = Scheduler::start(1, TICK, &ticker, control.handle()).unwrap();
+    let handle = scheduler.handle();
+    let weight = Arc::new(Weight::new(NonZeroU64::MIN));
+    let clock = || Arc::new(CallClock::start(Duration::from_secs(60), Duration::from_secs(30)));
+    let (ours, theirs) = (TenantId::generate(), TenantId::generate());
+    for tenant in [theirs, ours] {
+        let (done, (alone, was_alone)) = (Arc::new(AtomicBool::new(false)), mpsc::channel());
+        let spinner = clock();
+        let spinning = spin(&handle, &spinner, &done, alone);
+        let spinning = handle.spawn(ours, &weight, spinner, spinning);
+        was_alone.recv().unwrap();
+        let other = handle.spawn(tenant, &weight, clock(), async move { done.store(true, Ordering::SeqCst) });
+        control.block_on(other);
+        control.block_on(spinning);
+    }
+    assert_eq!(handle.0.least.load(Ordering::Relaxed), u64::MAX, "nobody waits any more");
+}
