@@ -46,6 +46,7 @@ mod socket;
 mod stop;
 mod storage;
 mod tenants;
+mod tiers;
 mod turns;
 mod usage;
 mod versions;

@@ -311,11 +311,14 @@ fn the_description_lists_every_route_and_every_route_is_there() {
     let beyond: Vec<_> = listed.iter().map(String::as_str).collect();
     let added = [
         "DELETE /v1/cache/{namespace}",
+        "DELETE /v1/tiers/{tier}",
         "GET /v1/agents/{agent}/limits",
         "GET /v1/storage",
         "GET /v1/tenants/{tenant}/usage",
+        "GET /v1/tiers",
         "POST /v1/tenants/{tenant}/compact",
         "PUT /v1/agents/{agent}/limits",
+        "PUT /v1/tiers/{tier}",
     ];
     assert_eq!(beyond, added, "described, and not in the contract");
 }
@@ -412,7 +415,7 @@ fn a_caller_cannot_speak_as_the_host_nor_send_too_much_beside_the_body() {
     tenant.deploy("echo", &agents::text("echo"));
     let send = |name: &str, value: &str| {
         let reply = tenant.send("POST", "/v1/agents/echo/invoke", &[(name, value)], Some(b"hello"));
-        assert_eq!(reply.header("insula-bill"), "", "nothing ran");
+        assert_eq!((reply.bill("fuel"), reply.bill("wall-us")), (0, 0), "nothing ran");
         reply
     };
     for name in ["insula-meta-insula-agent", "insula-meta-insula-x", "insula-meta-traceparent", "insula-meta-"] {

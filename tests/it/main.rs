@@ -25,5 +25,6 @@ mod matrix;
 mod published;
 mod recall;
 mod restart;
+mod tiers;
 mod uploads;
 mod versions;
