@@ -56,6 +56,9 @@ pub(crate) enum Command {
     /// Look after tenants (operators)
     #[command(subcommand)]
     Tenant(commands::tenant::Act),
+    /// Look after tiers, which are named limits (operators)
+    #[command(subcommand)]
+    Tier(commands::tier::Act),
     /// Look after tenants' keys (operators)
     #[command(subcommand)]
     Key(commands::key::Act),

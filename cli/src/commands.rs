@@ -18,6 +18,7 @@ pub(crate) mod run;
 pub(crate) mod serve;
 pub(crate) mod storage;
 pub(crate) mod tenant;
+pub(crate) mod tier;
 pub(crate) mod usage;
 
 use crate::args::Command;
@@ -42,6 +43,7 @@ pub(crate) fn run(command: Command, terminal: &Terminal) -> anyhow::Result<()> {
         Command::Storage(act) => storage::run(&act, terminal),
         Command::Cache(args) => cache::run(&args, terminal),
         Command::Tenant(act) => tenant::run(&act, terminal),
+        Command::Tier(act) => tier::run(&act, terminal),
         Command::Key(act) => key::run(&act, terminal),
         Command::Audit(args) => audit::run(&args, terminal),
         Command::Login(args) => login::run(&args, terminal),

@@ -25,6 +25,11 @@ pub(crate) fn parse(text: &str) -> Result<(String, u64), String> {
     }
 }
 
+/// Reads a limit's name.
+pub(crate) fn name(text: &str) -> Result<String, String> {
+    if is_known(text) { Ok(text.to_owned()) } else { Err(format!("`{text}` is no limit: the limits are {}", names())) }
+}
+
 /// The same for an agent's own limits.
 pub(crate) fn parse_of_agent(text: &str) -> Result<(String, u64), String> {
     let (name, value) = parse(text)?;

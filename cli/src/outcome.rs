@@ -1,5 +1,7 @@
 //! How a call ended, as `run` and `invoke` show it: the body to standard output, the bill to standard error.
 
+use std::collections::BTreeMap;
+
 use insula_runtime::Bill;
 use serde_json::{Map, Value, json};
 
@@ -24,6 +26,8 @@ pub(crate) struct Outcome {
     pub(crate) answer: Result<Reply, Problem>,
     /// There is none when nothing ran.
     pub(crate) bill: Option<Bill>,
+    /// Host calls by kind, where they were asked for.
+    pub(crate) host_calls: BTreeMap<String, u64>,
 }
 
 impl Outcome {
@@ -38,6 +42,9 @@ impl Outcome {
             if let Some(bill) = &self.bill {
                 terminal.note_all(&bill_lines(bill));
             }
+            terminal.note_all(&terminal::facts(
+                self.host_calls.iter().map(|(kind, calls)| (kind.as_str(), terminal::count(*calls))),
+            ));
         }
         match self.answer {
             Ok(_) => Ok(()),
@@ -53,6 +60,9 @@ impl Outcome {
             "bill": self.bill,
         });
         let Some(object) = shown.as_object_mut() else { return shown };
+        if !self.host_calls.is_empty() {
+            object.insert("host-calls".to_owned(), json!(self.host_calls));
+        }
         match &self.answer {
             Ok(reply) => {
                 object.insert("content-type".to_owned(), reply.content_type.as_str().into());

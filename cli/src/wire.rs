@@ -118,10 +118,44 @@ pub(crate) struct Tenant {
     pub(crate) name: String,
     pub(crate) state: String,
     pub(crate) created_us: u64,
+    pub(crate) tier: String,
     pub(crate) limits: ByName,
+    /// What was set for it alone.
+    #[serde(default)]
+    pub(crate) overrides: ByName,
     /// What it has; only where one tenant is shown.
     #[serde(default)]
     pub(crate) holdings: BTreeMap<String, u64>,
+}
+
+/// A tier.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Tier {
+    pub(crate) tier: String,
+    pub(crate) sets: ByName,
+    pub(crate) limits: ByName,
+    pub(crate) tenants: u64,
+}
+
+/// `GET /v1/tiers`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Tiers {
+    /// Each as it came, for `--json`.
+    pub(crate) tiers: Vec<Value>,
+}
+
+/// `GET /v1/limits?detail=true`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct LimitsDetail {
+    pub(crate) tier: String,
+    pub(crate) limits: BTreeMap<String, SourcedLimit>,
+}
+
+/// One limit, and where it comes from.
+#[derive(Debug, Deserialize)]
+pub(crate) struct SourcedLimit {
+    pub(crate) value: u64,
+    pub(crate) source: String,
 }
 
 /// `GET /v1/tenants`, a page of it.

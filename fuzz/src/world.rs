@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use anyhow::{Context, Result};
 use insula_host_api::{BucketName, Budget, EntryKey, Life, NamespaceName, Place, Storage};
 use insula_host_api::{CallClock, CallLimits, Change, Grants, Host, Level, LogSink, Source, Write};
-use insula_store::{Catalog, Clock, DataDir, Limits, Quota, StoreSettings, Stores, TenantStore};
+use insula_store::{Catalog, Clock, DataDir, Limits, LimitsPatch, Quota, StoreSettings, Stores, TenantStore, TierName};
 use insula_tenancy::{Authenticator, TenantScope, VersionId};
 use parking_lot::Mutex;
 use tempfile::TempDir;
@@ -165,7 +165,9 @@ impl World {
         let operator = authenticator.operator(&key.reveal().parse()?).await?;
         let mut scopes = Vec::new();
         for name in ["one", "two", "bystander"] {
-            let (_, key) = catalog.create_tenant(&operator, &name.parse()?, &Limits::standard()).await?;
+            let (_, key) = catalog
+                .create_tenant(&operator, &name.parse()?, &TierName::standard(), &LimitsPatch::default())
+                .await?;
             scopes.push(authenticator.tenant(&key.reveal().parse()?).await?);
         }
         let scopes = <[TenantScope; 3]>::try_from(scopes).ok().context("three tenants were made")?;

@@ -5,14 +5,9 @@
 //! tables of a call: wasmtime's own `StoreLimits` checks each memory apart, so that a component of many memories would
 //! multiply the limit.
 
-use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::CallLimits;
-
-/// What a line counts at least, in bytes: an empty one takes its place in the ring too.
-const LINE_FLOOR_BYTES: u64 = 16;
+use crate::{CallLimits, LogMeter};
 
 /// What a table element costs on the host, in bytes: a pointer.
 const TABLE_ELEMENT_BYTES: u64 = 8;
@@ -189,11 +184,7 @@ impl Budget {
             peak_memory: 0,
             elements: 0,
             refused: None,
-            log: Arc::new(LogMeter {
-                limit: limits.log_bytes.get(),
-                used: AtomicU64::new(0),
-                dropped: AtomicU64::new(0),
-            }),
+            log: Arc::new(LogMeter::new(limits.log_bytes.get())),
         }
     }
 
@@ -366,52 +357,6 @@ fn spend(used: &mut u64, bytes: usize, limit: u64) -> bool {
     *used <= limit
 }
 
-/// Bytes of log that a call may still write, shared between the `log` interface and standard output and error.
-pub struct LogMeter {
-    limit: u64,
-    used: AtomicU64,
-    dropped: AtomicU64,
-}
-
-impl LogMeter {
-    /// Takes room for a line, or counts it as dropped.
-    #[must_use]
-    pub fn admit(&self, bytes: usize) -> bool {
-        let bytes = (bytes as u64).max(LINE_FLOOR_BYTES);
-        let before = self.used.fetch_add(bytes, Ordering::Relaxed);
-        let fits = before.saturating_add(bytes) <= self.limit;
-        if !fits {
-            self.used.fetch_sub(bytes, Ordering::Relaxed);
-            self.dropped.fetch_add(1, Ordering::Relaxed);
-        }
-        fits
-    }
-
-    /// Bytes written.
-    #[must_use]
-    pub fn used(&self) -> u64 {
-        self.used.load(Ordering::Relaxed)
-    }
-
-    /// The most that may be written, in bytes.
-    #[must_use]
-    pub fn limit(&self) -> u64 {
-        self.limit
-    }
-
-    /// Lines that did not fit.
-    #[must_use]
-    pub fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
-    }
-}
-
-impl fmt::Debug for LogMeter {
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(formatter, "LogMeter({} of {} bytes, {} lines dropped)", self.used(), self.limit, self.dropped())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::num::NonZeroU64;
@@ -522,14 +467,5 @@ mod tests {
         assert_eq!((budget.refused(), budget.table_elements()), (Some(Refused::Elements), 10));
         assert!(!budget.grow_memory(0, 1_000));
         assert_eq!(budget.refused(), Some(Refused::Memory));
-    }
-
-    #[test]
-    fn log_lines_beyond_the_limit_are_counted_and_dropped() {
-        let budget = Budget::new(limits(100));
-        assert!(budget.log().admit(80));
-        assert!(!budget.log().admit(80));
-        assert!(budget.log().admit(0), "an empty line fits, and counts");
-        assert_eq!((budget.log().used(), budget.log().dropped()), (96, 1));
     }
 }

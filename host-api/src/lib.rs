@@ -16,11 +16,12 @@ mod error;
 mod grants;
 mod limits;
 mod log;
+mod log_meter;
 mod names;
 mod storage;
 pub mod usage;
 
-pub use budget::{Budget, Exhausted, HOST_CALL_KINDS, HostCall, HostCalls, LogMeter, Refused};
+pub use budget::{Budget, Exhausted, HOST_CALL_KINDS, HostCall, HostCalls, Refused};
 pub use cache::{
     Cache, CacheError, CacheStatistics, FoundOrLease, LEASES_LIMIT, Lease, Life, Patience, WAIT_LIMIT_MS, WAITERS_LIMIT,
 };
@@ -28,6 +29,7 @@ pub use error::Error;
 pub use grants::{CallClock, Configuration, Grants, Host, link};
 pub use limits::CallLimits;
 pub use log::{Level, LogSink, MESSAGE_LIMIT, Source, clean_message};
+pub use log_meter::LogMeter;
 pub use names::{BucketName, EntryKey, InvalidName, KEY_LIMIT, NamespaceName};
 pub use storage::{
     Answer, Change, Committed, Entry, Expectation, GET_MANY_ANSWER_LIMIT, GET_MANY_LIMIT, LIST_LIMIT, LIST_PAGE_LIMIT,

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use insula_host_api::StorageError;
 use insula_store::{
-    ArchiveError, AuditRecord, CatalogError, Compacted, Holdings, InvalidLimit, KeyInfo, Limits, LimitsPatch,
-    TenantName, TenantRecord, TenantState, Usage,
+    ArchiveError, AuditRecord, CatalogError, Compacted, Holdings, InvalidLimit, KeyInfo, Limits, LimitsChange,
+    LimitsPatch, TenantName, TenantRecord, TenantState, TierName, TierRecord, Usage,
 };
 use insula_tenancy::{ActDenied, KeyId, NewKey, OperatorAct, OperatorScope, Permissions, TenantId};
 
@@ -92,29 +92,37 @@ impl From<ActDenied> for ControlError {
 /// Longer than the catalog ever takes.
 const SETTLED: Duration = Duration::from_secs(30);
 
-/// A change of a tenant that its entry must hear of, also when whoever asked for it goes away in the middle: the catalog
+/// A change of a tenant, or of a tier, that entries must hear of, also when whoever asked for it goes away in the middle: the catalog
 /// may then still commit it.
 struct Announce<'a> {
     inner: &'a Arc<Inner>,
-    tenant: TenantId,
+    /// `None`: any tenant may have the tier.
+    tenant: Option<TenantId>,
     done: bool,
+}
+
+fn announce(inner: &Inner, tenant: Option<TenantId>) {
+    match tenant {
+        Some(tenant) => inner.tenants.changed(tenant),
+        None => inner.tenants.all_changed(),
+    }
 }
 
 impl Drop for Announce<'_> {
     fn drop(&mut self) {
-        self.inner.tenants.changed(self.tenant);
+        announce(self.inner, self.tenant);
         if !self.done {
             let (inner, tenant) = (Arc::clone(self.inner), self.tenant);
             tokio::spawn(async move {
                 tokio::time::sleep(SETTLED).await;
-                inner.tenants.changed(tenant);
+                announce(&inner, tenant);
             });
         }
     }
 }
 
 impl Control {
-    /// Makes a tenant, with a first key that may do everything.
+    /// Makes a tenant of the standard tier, but for some limits, with a first key that may do everything.
     ///
     /// # Errors
     ///
@@ -125,8 +133,61 @@ impl Control {
         name: &TenantName,
         limits: &LimitsPatch,
     ) -> Result<(TenantRecord, NewKey), ControlError> {
-        let limits = Limits::standard().patched(limits)?;
-        Ok(self.0.catalog.create_tenant(by, name, &limits).await?)
+        self.create_tenant_of_tier(by, name, &TierName::standard(), limits).await
+    }
+
+    /// The same with another tier's limits, but for some.
+    ///
+    /// # Errors
+    ///
+    /// A name that is taken, a limit outside its range, a tier that is not there.
+    pub async fn create_tenant_of_tier(
+        &self,
+        by: &OperatorScope,
+        name: &TenantName,
+        tier: &TierName,
+        overrides: &LimitsPatch,
+    ) -> Result<(TenantRecord, NewKey), ControlError> {
+        Limits::standard().patched(overrides)?;
+        Ok(self.0.catalog.create_tenant(by, name, tier, overrides).await?)
+    }
+
+    /// The tiers, in the order of their names.
+    ///
+    /// # Errors
+    ///
+    /// When the catalog cannot be read.
+    pub async fn tiers(&self, by: &OperatorScope) -> Result<Vec<TierRecord>, ControlError> {
+        Ok(self.0.catalog.tiers(by).await?)
+    }
+
+    /// Makes a tier, or sets what an existing one sets, whole. Calls of its tenants that begin after it returns have the
+    /// new limits.
+    ///
+    /// # Errors
+    ///
+    /// A limit outside its range, more tiers than there may be: nothing is changed then.
+    pub async fn set_tier(
+        &self,
+        by: &OperatorScope,
+        tier: &TierName,
+        sets: &LimitsPatch,
+    ) -> Result<TierRecord, ControlError> {
+        Limits::standard().patched(sets)?;
+        let mut announce = Announce { inner: &self.0, tenant: None, done: false };
+        let record = self.0.catalog.set_tier(by, tier, sets).await;
+        announce.done = true;
+        drop(announce);
+        Ok(record?)
+    }
+
+    /// Removes a tier that no tenant has.
+    ///
+    /// # Errors
+    ///
+    /// `NotFound`; `Conflict` while a tenant has it, and for `standard`.
+    pub async fn delete_tier(&self, by: &OperatorScope, tier: &TierName) -> Result<(), ControlError> {
+        Ok(self.0.catalog.delete_tier(by, tier).await?)
     }
 
     /// Tenants in the order in which they were made, after one of them.
@@ -152,7 +213,7 @@ impl Control {
         Ok(self.0.catalog.tenant(by, id).await?)
     }
 
-    /// Changes a tenant's name and limits. Calls that begin after it returns have the new ones.
+    /// Changes a tenant's name, tier and limits of its own. Calls that begin after it returns have the new ones.
     ///
     /// # Errors
     ///
@@ -162,9 +223,11 @@ impl Control {
         by: &OperatorScope,
         id: TenantId,
         name: Option<&TenantName>,
-        limits: &LimitsPatch,
+        limits: impl Into<LimitsChange>,
     ) -> Result<TenantRecord, ControlError> {
-        let mut announce = Announce { inner: &self.0, tenant: id, done: false };
+        let limits = limits.into();
+        Limits::standard().patched(&limits.set)?;
+        let mut announce = Announce { inner: &self.0, tenant: Some(id), done: false };
         let record = self.0.catalog.update_tenant(by, id, name, limits).await;
         announce.done = true;
         drop(announce);

@@ -32,6 +32,10 @@ const METADATA_BYTES: usize = 16 << 10;
 const POOL_RETRY: Duration = Duration::from_secs(1);
 
 /// What a guest thread brings back.
+#[expect(
+    clippy::large_enum_variant,
+    reason = "handed over once a call, and a box would be one allocation more for each"
+)]
 enum Ran {
     Done(Result<Response, CallFailure>, Bill, HostCalls),
     /// The pool had nothing left: nothing ran, but for a start function perhaps.
@@ -163,7 +167,7 @@ impl Inner {
                 }
                 Ok(Invocation { id, version, outcome, bill, host_calls, quota })
             }
-            Ran::NoInstance(bill) => Err(InvokeError::NoInstance { retry_after: POOL_RETRY, bill }),
+            Ran::NoInstance(bill) => Err(InvokeError::NoInstance { retry_after: POOL_RETRY, bill: Box::new(bill) }),
         }
     }
 }

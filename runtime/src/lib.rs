@@ -54,8 +54,9 @@ pub use shortage::{HostShortage, RateQuota, TenantLimit};
 pub use insula_host_api::{HostCall, HostCalls};
 pub use insula_store::{
     AgentLimits, AgentName, AgentRecord, ArchiveError, ArchiveProblem, ArchiveTotals, AuditRecord, CatalogError,
-    Compacted, Digest, Holdings, InvalidAgentLimit, InvalidLimit, KeyInfo, Limits, LimitsPatch, OpenDataDirError,
-    TenantName, TenantRecord, TenantState, Usage, UsageAmounts, UsageRow, VersionRecord,
+    Compacted, Digest, Holdings, InvalidAgentLimit, InvalidLimit, KeyInfo, LimitSpec, Limits, LimitsChange,
+    LimitsPatch, OpenDataDirError, TenantName, TenantRecord, TenantState, TierName, TierRecord, Usage, UsageAmounts,
+    UsageRow, VersionRecord,
 };
 pub use insula_tenancy as tenancy;
 

@@ -231,7 +231,7 @@ pub enum InvokeError {
         /// When trying again may help.
         retry_after: Duration,
         /// What a start function used before the pool was empty, of a component that has one.
-        bill: Bill,
+        bill: Box<Bill>,
     },
     /// The tenant's calls may each use more memory than the host has for all.
     #[error(
@@ -260,7 +260,7 @@ impl InvokeError {
     #[must_use]
     pub fn bill(&self) -> Bill {
         match self {
-            Self::NoInstance { bill, .. } => *bill,
+            Self::NoInstance { bill, .. } => **bill,
             _ => Bill::default(),
         }
     }

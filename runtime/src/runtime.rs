@@ -6,7 +6,7 @@ use std::sync::Arc;
 use insula_host_api::{Cache, CacheStatistics, NamespaceName, Storage};
 use insula_store::{
     AgentLimits, AgentName, AgentRecord, Catalog, CatalogError, DataDir, Limits, LimitsPatch, Maintenance,
-    OpenDataDirError, StoreSettings, Stores, Usage, VersionRecord,
+    OpenDataDirError, StoreSettings, Stores, TenantRecord, Usage, VersionRecord,
 };
 use insula_tenancy::{
     Authenticator, Credential, Denied, Deploy, Invoke, KeyLookup, Manage, NewKey, OperatorScope, Permit, TenantScope,
@@ -423,6 +423,15 @@ impl Runtime {
     /// When the catalog cannot be read.
     pub async fn limits(&self, scope: &TenantScope) -> Result<Arc<Limits>, CatalogError> {
         Ok(self.0.tenants.entry(scope).await?.limits())
+    }
+
+    /// The tenant itself: its tier, and where each of its limits comes from.
+    ///
+    /// # Errors
+    ///
+    /// When the catalog cannot be read.
+    pub async fn own_tenant(&self, scope: &TenantScope) -> Result<TenantRecord, CatalogError> {
+        self.0.catalog.own_tenant(scope).await
     }
 
     /// The operator's acts.

@@ -164,6 +164,14 @@ impl Tenants {
         }
     }
 
+    /// An operator changed a tier: the next call of every tenant reads its own anew.
+    pub(crate) fn all_changed(&self) {
+        self.changes.fetch_add(1, Ordering::SeqCst);
+        for entry in self.entries.read().values() {
+            entry.stale.store(true, Ordering::Release);
+        }
+    }
+
     /// The tenant is gone.
     pub(crate) fn forget(&self, tenant: TenantId) {
         self.changes.fetch_add(1, Ordering::SeqCst);

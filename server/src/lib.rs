@@ -47,6 +47,7 @@ mod socket;
 mod stop;
 mod storage;
 mod tenants;
+mod tiers;
 mod turns;
 mod usage;
 mod versions;

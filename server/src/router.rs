@@ -15,7 +15,7 @@ use crate::problem::Problem;
 use crate::settings::ServerSettings;
 use crate::{
     agent_limits, agents, archives, audit, cache, compact, config, erase, health, invoke, keys, limits, logs, metrics,
-    openapi, storage, tenants, usage, versions,
+    openapi, storage, tenants, tiers, usage, versions,
 };
 
 /// What a tenant's key opens.
@@ -44,6 +44,8 @@ fn operator_routes() -> OpenApiRouter<App> {
     OpenApiRouter::default()
         .routes(routes!(tenants::list, tenants::create))
         .routes(routes!(tenants::show, tenants::change, tenants::delete))
+        .routes(routes!(tiers::list))
+        .routes(routes!(tiers::set, tiers::delete))
         .routes(routes!(tenants::suspend))
         .routes(routes!(tenants::resume))
         .routes(routes!(tenants::usage))

@@ -4,9 +4,10 @@ use axum::Json;
 use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 use http::StatusCode;
-use insula_runtime::{Holdings, LimitsPatch, TenantName, TenantRecord};
+use insula_runtime::{Holdings, Limits, LimitsChange, LimitsPatch, TenantName, TenantRecord, TierName};
 use insula_tenancy::TenantId;
 use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
 use utoipa::{IntoParams, ToSchema};
 
 use crate::app::App;
@@ -28,9 +29,14 @@ pub(crate) struct TenantView {
     name: String,
     /// `active`, `suspended`, `importing`, `erasing` or `erased`.
     state: &'static str,
+    /// Its tier.
+    tier: String,
     /// What it may use.
     #[schema(value_type = std::collections::BTreeMap<String, u64>)]
     limits: LimitsView,
+    /// Of these, what was set for it alone; the rest is its tier's.
+    #[schema(value_type = std::collections::BTreeMap<String, u64>)]
+    overrides: LimitsView,
     /// When it came to be, in Unix microseconds.
     created_us: u64,
     /// What it has, where one tenant was asked for.
@@ -66,7 +72,10 @@ pub(crate) struct Tenants {
 pub(crate) struct NewTenant {
     /// 1 to 63 of a-z, 0-9 and `-`, unique on the host.
     name: String,
-    /// Limits that differ from the standard.
+    /// Its tier; `standard` unless given.
+    #[serde(default)]
+    tier: Option<String>,
+    /// Limits that differ from the tier's.
     #[serde(default)]
     #[schema(value_type = std::collections::BTreeMap<String, u64>, required = false)]
     limits: LimitsPatch,
@@ -88,10 +97,12 @@ pub(crate) struct CreatedTenant {
 pub(crate) struct TenantChange {
     /// A new name.
     name: Option<String>,
-    /// Limits to change.
+    /// Another tier.
+    tier: Option<String>,
+    /// Limits for it alone; `null` for one that is its tier's again.
     #[serde(default)]
-    #[schema(value_type = std::collections::BTreeMap<String, u64>, required = false)]
-    limits: LimitsPatch,
+    #[schema(value_type = std::collections::BTreeMap<String, Option<u64>>, required = false)]
+    limits: Map<String, Value>,
 }
 
 /// Which tenants to list.
@@ -117,7 +128,9 @@ impl From<TenantRecord> for TenantView {
             tenant: record.id,
             name: record.name.to_string(),
             state: record.state.name(),
+            tier: record.tier.to_string(),
             limits: limits::view(&record.limits),
+            overrides: record.overrides.entries().collect(),
             created_us: record.created_us,
             holdings: None,
         }
@@ -146,7 +159,8 @@ pub(crate) async fn create(
     Document(new): Document<NewTenant>,
 ) -> Result<Response, Problem> {
     let tenant: TenantName = name(&new.name)?;
-    let (record, key) = app.runtime.control().create_tenant(&by, &tenant, &new.limits).await?;
+    let tier: TierName = new.tier.as_deref().map_or_else(|| Ok(TierName::standard()), name)?;
+    let (record, key) = app.runtime.control().create_tenant_of_tier(&by, &tenant, &tier, &new.limits).await?;
     let created = CreatedTenant { key: key.reveal(), tenant: record.into() };
     Ok((StatusCode::CREATED, Json(created)).into_response())
 }
@@ -184,7 +198,26 @@ pub(crate) async fn show(
     Ok(Json(view))
 }
 
-/// Changes a tenant's name and limits. Operators only.
+/// A change of limits as it is written: numbers to set, and `null` for what is the tier's again.
+fn limits_change(tier: Option<TierName>, limits: Map<String, Value>) -> Result<LimitsChange, Problem> {
+    let (nulls, numbers): (Map<_, _>, Map<_, _>) = limits.into_iter().partition(|(_, value)| value.is_null());
+    // One by one, so that what is wrong has its name.
+    for (name, value) in &numbers {
+        let one = Value::Object(Map::from_iter([(name.clone(), value.clone())]));
+        serde_json::from_value::<LimitsPatch>(one)
+            .map_err(|error| Problem::bad_request("invalid-limit", format!("the limit `{name}`: {error}")))?;
+    }
+    let set: LimitsPatch = serde_json::from_value(Value::Object(numbers))
+        .map_err(|error| Problem::bad_request("invalid-limit", error.to_string()))?;
+    let known = |name: &String| Limits::CEILINGS.iter().map(|spec| spec.name).find(|known| known == name);
+    let unset = nulls.keys().map(|name| {
+        let unknown = || Problem::bad_request("invalid-limit", format!("there is no limit `{name}`"));
+        known(name).ok_or_else(unknown)
+    });
+    Ok(LimitsChange { tier, set, unset: unset.collect::<Result<_, _>>()? })
+}
+
+/// Changes a tenant's name, tier and limits. Operators only.
 #[utoipa::path(patch, path = "/v1/tenants/{tenant}", tag = "operator", operation_id = "change_tenant",
     params(("tenant" = String, Path, description = "The tenant's id")), request_body = TenantChange,
     responses((status = 200, description = "The tenant as it stands now", body = TenantView)))]
@@ -195,7 +228,9 @@ pub(crate) async fn change(
     Document(change): Document<TenantChange>,
 ) -> Result<Json<TenantView>, Problem> {
     let new_name: Option<TenantName> = change.name.as_deref().map(name).transpose()?;
-    let record = app.runtime.control().update_tenant(&by, tenant, new_name.as_ref(), &change.limits).await?;
+    let tier: Option<TierName> = change.tier.as_deref().map(name).transpose()?;
+    let limits = limits_change(tier, change.limits)?;
+    let record = app.runtime.control().update_tenant(&by, tenant, new_name.as_ref(), limits).await?;
     Ok(Json(record.into()))
 }
 

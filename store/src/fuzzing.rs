@@ -115,7 +115,11 @@ fn something() -> (StorageCounters, Vec<ArchivePart>) {
     });
     let component = ArchivePart::Component { digest, length };
     let piece = ArchivePart::Piece { bytes: BYTES.to_vec(), last: true };
-    let parts = agent.map(ArchivePart::Agent).into_iter().chain([component, piece, ArchivePart::Entries(batch)]);
+    let parts = agent.map(|agent| ArchivePart::Agent(Box::new(agent))).into_iter().chain([
+        component,
+        piece,
+        ArchivePart::Entries(batch),
+    ]);
     (counters, parts.collect())
 }
 

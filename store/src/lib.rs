@@ -42,8 +42,8 @@ pub use archive::{
 pub use cache::{CacheFigures, CacheTally, TenantCache};
 pub use catalog::{
     AddedVersion, AgentName, AgentRecord, AuditRecord, Catalog, CatalogError, CatalogRows, InvalidAgentName,
-    InvalidTenantName, KeyInfo, NewVersion, TenantName, TenantRecord, TenantState, Usage, UsageAmounts, UsageRow,
-    VersionRecord,
+    InvalidTenantName, InvalidTierName, KeyInfo, LimitsChange, NewVersion, TenantName, TenantRecord, TenantState,
+    TierName, TierRecord, Usage, UsageAmounts, UsageRow, VersionRecord,
 };
 pub use clock::{Clock, MonotonicClock};
 pub use data_dir::{DataDir, OpenDataDirError};

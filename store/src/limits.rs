@@ -147,6 +147,12 @@ macro_rules! limits {
                 limits
             }
 
+            /// The patch that makes these limits of others.
+            pub(crate) fn differences(&self, from: &Self) -> LimitsPatch {
+                let of = |own: NonZeroU64, other: NonZeroU64| (own != other).then_some(own.get());
+                LimitsPatch { $($field: of(self.$field, from.$field),)* }
+            }
+
             /// The limits as a patch that sets all of them.
             fn as_patch(&self) -> LimitsPatch {
                 LimitsPatch { $($field: Some(self.$field.get()),)* }
@@ -163,6 +169,18 @@ macro_rules! limits {
             /// Name and value of each that is set, in the order of [`Limits::CEILINGS`].
             pub fn entries(&self) -> impl Iterator<Item = (&'static str, u64)> + use<> {
                 [$(($name, self.$field),)*].into_iter().filter_map(|(name, value)| Some((name, value?)))
+            }
+
+            /// This patch with another over it, and without what the names are of.
+            pub(crate) fn changed(&self, over: &Self, without: &[&str]) -> Self {
+                let mut patch = *self;
+                $(
+                    if without.contains(&$name) {
+                        patch.$field = None;
+                    }
+                    patch.$field = over.$field.or(patch.$field);
+                )*
+                patch
             }
 
             /// Reads a patch as the catalog keeps it: what only a newer release knows is passed over, and none is zero.

@@ -12,7 +12,9 @@ use insula_host_api::{
 use insula_tenancy::{Authenticator, NewKey, OperatorScope, TenantId, TenantScope, VersionId};
 use tempfile::TempDir;
 
-use crate::{Catalog, Clock, DataDir, Limits, Quota, StoreSettings, Stores, TenantStorage, TenantStore};
+use crate::{
+    Catalog, Clock, DataDir, Limits, LimitsPatch, Quota, StoreSettings, Stores, TenantStorage, TenantStore, TierName,
+};
 
 pub(crate) const HOUR_MS: u64 = 60 * 60 * 1_000;
 
@@ -80,7 +82,9 @@ impl World {
         let operator = authenticator.operator(&operator_key.reveal().parse().unwrap()).await.unwrap();
         let mut scopes = Vec::new();
         for name in ["a", "b", "bystander"] {
-            let made = catalog.create_tenant(&operator, &name.parse().unwrap(), &Limits::standard()).await;
+            let made = catalog
+                .create_tenant(&operator, &name.parse().unwrap(), &TierName::standard(), &LimitsPatch::default())
+                .await;
             scopes.push(log_in(&authenticator, made.unwrap().1).await);
         }
         let clock = Arc::new(ManualClock::default());
@@ -95,7 +99,10 @@ impl World {
 
     /// One more tenant.
     pub(crate) async fn another(&self, name: &str) -> TenantScope {
-        let made = self.catalog.create_tenant(&self.operator, &name.parse().unwrap(), &Limits::standard()).await;
+        let made = self
+            .catalog
+            .create_tenant(&self.operator, &name.parse().unwrap(), &TierName::standard(), &LimitsPatch::default())
+            .await;
         log_in(&self.authenticator, made.unwrap().1).await
     }
 

@@ -210,3 +210,44 @@ fn the_same_work_costs_the_same_fuel_to_the_unit_on_a_quiet_host_and_on_a_busy_o
     let again: Vec<_> = (0..5).map(|_| quiet.invoke("hostile", &body).bill("fuel")).collect();
     assert!(again.iter().all(|fuel| *fuel == again[0]), "{again:?}");
 }
+
+/// What the sample agents are for: each call finds what those before it left.
+fn samples() -> Vec<(&'static str, String)> {
+    let ticket = std::fs::read_to_string(agents::folder("sample-agents/triage/tickets/one.json")).unwrap();
+    let remember = |id: &str, text: &str| json!({ "remember": { "id": id, "text": text } }).to_string();
+    let open = |account: &str| json!({ "open": { "account": account, "opening": 100 } }).to_string();
+    vec![
+        // The rules are compiled, and then found in the cache.
+        ("triage", ticket.clone()),
+        ("triage", ticket),
+        ("recall", remember("first", "the keys are under the mat")),
+        ("recall", remember("second", "the mat is behind the door")),
+        ("recall", json!({ "search": { "query": "mat", "limit": 5 } }).to_string()),
+        ("recall", json!({ "search": { "query": "mat", "limit": 5 } }).to_string()),
+        ("ledger", open("a")),
+        ("ledger", open("b")),
+        ("ledger", json!({ "transfer": { "from": "a", "to": "b", "amount": 7 } }).to_string()),
+    ]
+}
+
+/// They ask for the time, which is an answer of the host: they write it down as a number of as many digits, and do nothing
+/// else with it here.
+#[test]
+fn the_sample_agents_cost_two_tenants_the_same_fuel() {
+    let host = Host::shared();
+    let fuel = ["one", "other"].map(|name| {
+        let tenant = host.tenant(name);
+        tenant.deploy("triage", agents::triage());
+        tenant.deploy("recall", agents::recall());
+        tenant.deploy("ledger", agents::ledger());
+        let call = |(number, (agent, body)): (usize, &(&'static str, String))| {
+            let key = format!("call-{number}");
+            let headers = [JSON, ("idempotency-key", key.as_str())];
+            let reply = tenant.send("POST", &format!("/v1/agents/{agent}/invoke"), &headers, Some(body.as_bytes()));
+            assert_eq!(reply.status, 200, "{agent} {body}: {}", reply.text());
+            (*agent, reply.bill("fuel"))
+        };
+        samples().iter().enumerate().map(call).collect::<Vec<_>>()
+    });
+    assert_eq!(fuel[0], fuel[1]);
+}

@@ -314,11 +314,14 @@ fn the_description_lists_every_route_and_every_route_is_there() {
     let beyond: Vec<_> = listed.iter().map(String::as_str).collect();
     let added = [
         "DELETE /v1/cache/{namespace}",
+        "DELETE /v1/tiers/{tier}",
         "GET /v1/agents/{agent}/limits",
         "GET /v1/storage",
         "GET /v1/tenants/{tenant}/usage",
+        "GET /v1/tiers",
         "POST /v1/tenants/{tenant}/compact",
         "PUT /v1/agents/{agent}/limits",
+        "PUT /v1/tiers/{tier}",
     ];
     assert_eq!(beyond, added, "described, and not in the contract");
 }

@@ -29,5 +29,6 @@ mod published;
 mod recall;
 mod restart;
 mod shut_in;
+mod tiers;
 mod uploads;
 mod versions;

@@ -63,11 +63,13 @@ impl Matrix {
     /// The request of a row, aimed at what is the owner's.
     fn ask(&self, method: &str, path: &str) -> Asked {
         let key = self.spare_key(method, path);
+        let tier = self.spare_tier(method, path);
         let path = path
             .replace("{agent}", "victim")
             .replace("{bucket}", "b")
             .replace("{namespace}", "n")
             .replace("{tenant}", &self.aim(path))
+            .replace("{tier}", &tier)
             .replace("{*key}", "k");
         let path = if path.contains("/keys/") { path.replace("{key}", &key) } else { path.replace("{key}", "k") };
         let mut asked = Asked { path, content_type: "application/json", body: None };
@@ -83,6 +85,7 @@ impl Matrix {
                 Some(self.host.operate("GET", &archive, None).body)
             }
             ("PUT", "k") => Some(b"another value".to_vec()),
+            ("PUT", last) if last == tier => Some(b"{}".to_vec()),
             ("PUT", "limits") => Some(br#"{"host-calls":100}"#.to_vec()),
             ("PUT", "config") => Some(br#"{"n":"other"}"#.to_vec()),
             ("POST", "activate") => Some(json!({ "version": self.secrets[1] }).to_string().into_bytes()),
@@ -111,6 +114,16 @@ impl Matrix {
         made.json()["id"].as_str().unwrap_or_else(|| panic!("{}", made.text())).to_owned()
     }
 
+    /// A tier that a row may remove or make.
+    fn spare_tier(&self, method: &str, path: &str) -> String {
+        let tier = format!("tier-{}", self.owner.id[20..].to_lowercase());
+        if method == "DELETE" && path.contains("/tiers/") {
+            let made = self.host.operate("PUT", &format!("/v1/tiers/{tier}"), Some(&json!({})));
+            assert_eq!(made.status, 200, "{}", made.text());
+        }
+        tier
+    }
+
     fn send(&self, asked: &Asked, method: &str, key: Option<&str>, operators: bool) -> Reply {
         let address = if operators { self.host.admin } else { self.host.address };
         let headers: Vec<_> = asked.body.iter().map(|_| ("content-type", asked.content_type)).collect();
@@ -134,7 +147,7 @@ fn routes(host: &Host) -> Vec<(String, String)> {
 }
 
 fn is_operators(path: &str) -> bool {
-    path.starts_with("/v1/tenants") || path == "/v1/audit" || !path.starts_with("/v1/")
+    path.starts_with("/v1/tenants") || path.starts_with("/v1/tiers") || path == "/v1/audit" || !path.starts_with("/v1/")
 }
 
 #[test]

@@ -1,5 +1,7 @@
 //! `insula invoke`: one call of an agent on a host.
 
+use std::collections::BTreeMap;
+
 use insula_runtime::{AgentName, Bill};
 use ureq::http::Method;
 
@@ -27,6 +29,9 @@ pub(crate) struct Args {
     /// Metadata for the agent
     #[arg(long, value_name = "NAME=VALUE", value_parser = input::pair)]
     meta: Vec<(String, String)>,
+    /// Show the call's host calls by kind, too
+    #[arg(long)]
+    detail: bool,
     /// The same key means the same request, sent again
     #[arg(long, value_name = "KEY")]
     idempotency_key: Option<String>,
@@ -46,6 +51,9 @@ pub(crate) fn run(args: &Args, terminal: &Terminal) -> anyhow::Result<()> {
     if let Some(key) = &args.idempotency_key {
         request = request.header("idempotency-key", key);
     }
+    if args.detail {
+        request = request.header("insula-bill", "detail");
+    }
     let progress = terminal.progress(&format!("calling {}", args.agent));
     let answer = client.exchange(request);
     drop(progress);
@@ -58,6 +66,7 @@ pub(crate) fn outcome(agent: &str, answer: Answer) -> Outcome {
     let invocation = text("insula-request-id");
     let version = text("insula-version");
     let bill = answer.header("insula-bill").and_then(Bill::from_header);
+    let host_calls = host_calls(&answer);
     let reply = if answer.is_success() {
         Ok(Reply {
             content_type: text("content-type").unwrap_or_default(),
@@ -67,7 +76,17 @@ pub(crate) fn outcome(agent: &str, answer: Answer) -> Outcome {
     } else {
         Err(Problem::of(&answer))
     };
-    Outcome { agent: agent.to_owned(), invocation, version, answer: reply, bill }
+    Outcome { agent: agent.to_owned(), invocation, version, answer: reply, bill, host_calls }
+}
+
+/// Host calls by kind: a dictionary of integers (RFC 9651).
+fn host_calls(answer: &Answer) -> BTreeMap<String, u64> {
+    let members = answer.header("insula-bill-detail").into_iter().flat_map(|text| text.split(','));
+    let read = |member: &str| {
+        let (kind, calls) = member.trim().split_once('=')?;
+        Some((kind.to_owned(), calls.parse().ok()?))
+    };
+    members.filter_map(read).collect()
 }
 
 fn metadata(answer: &Answer) -> Vec<(String, String)> {
@@ -97,6 +116,14 @@ mod tests {
         let reply = outcome.answer.unwrap();
         assert_eq!((reply.body.as_slice(), reply.metadata), (b"hello".as_slice(), vec![("a".into(), "1".into())]));
         assert_eq!(outcome.bill.map(|bill| (bill.fuel, bill.cpu_us)), Some((5, 2)));
+    }
+
+    #[test]
+    fn host_calls_are_read_by_kind() {
+        let headers = [("insula-bill-detail", "storage.get-many=2, log.write=1")];
+        let outcome = outcome("echo", answer(200, &headers, ""));
+        assert_eq!(outcome.host_calls, [("log.write".into(), 1), ("storage.get-many".into(), 2)].into());
+        assert!(super::outcome("echo", answer(200, &[], "")).host_calls.is_empty());
     }
 
     #[test]

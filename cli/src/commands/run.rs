@@ -1,5 +1,6 @@
 //! `insula run`: one call in a throw-away host. No socket; everything else is as in production.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use insula_runtime::tenancy::{Deploy, Invoke, TenantScope};
@@ -113,12 +114,12 @@ async fn invoke(
 }
 
 fn outcome(name: &AgentName, invoked: Result<Invocation, InvokeError>) -> Outcome {
-    let agent = name.to_string();
+    let (agent, host_calls) = (name.to_string(), BTreeMap::new());
     let invocation = match invoked {
         Ok(invocation) => invocation,
         Err(error) => {
             let problem = Problem { detail: Some(error.to_string()), ..Problem::default() };
-            return Outcome { agent, invocation: None, version: None, answer: Err(problem), bill: None };
+            return Outcome { agent, invocation: None, version: None, answer: Err(problem), bill: None, host_calls };
         }
     };
     let answer = match invocation.outcome {
@@ -133,5 +134,6 @@ fn outcome(name: &AgentName, invoked: Result<Invocation, InvokeError>) -> Outcom
         version: Some(invocation.version.to_string()),
         answer,
         bill: Some(invocation.bill),
+        host_calls,
     }
 }

@@ -4,7 +4,7 @@ mod archive;
 mod erase;
 
 use anyhow::Context;
-use insula_runtime::TenantName;
+use insula_runtime::{TenantName, TierName};
 use serde_json::{Value, json};
 use ureq::http::Method;
 
@@ -24,7 +24,7 @@ pub(crate) enum Act {
     List(All),
     /// Show a tenant and its limits
     Show(One),
-    /// Change a tenant's name and limits
+    /// Change a tenant's name, tier and limits
     Set(Set),
     /// Let a tenant's keys open nothing until it is resumed
     Suspend(One),
@@ -46,7 +46,10 @@ pub(crate) struct Create {
     /// Its name: 1 to 63 of a-z, 0-9 and `-`
     #[arg(value_name = "NAME")]
     name: TenantName,
-    /// Another limit than the standard one, such as memory-bytes=256MiB
+    /// Its tier; `standard` unless given
+    #[arg(long, value_name = "TIER")]
+    tier: Option<TierName>,
+    /// Another limit than the tier's, such as memory-bytes=256MiB
     #[arg(long, value_name = "NAME=VALUE", value_parser = limits::parse)]
     limit: Vec<(String, u64)>,
     #[command(flatten)]
@@ -76,11 +79,17 @@ pub(crate) struct Set {
     #[command(flatten)]
     one: One,
     /// A new name
-    #[arg(long, value_name = "NAME", required_unless_present = "limit")]
+    #[arg(long, value_name = "NAME", required_unless_present_any = ["limit", "tier", "unset"])]
     name: Option<TenantName>,
-    /// A new limit, such as cpu-us=5s
+    /// Another tier; limits that were set for the tenant alone stay
+    #[arg(long, value_name = "TIER")]
+    tier: Option<TierName>,
+    /// A limit for the tenant alone, such as cpu-us=5s
     #[arg(long, value_name = "NAME=VALUE", value_parser = limits::parse)]
     limit: Vec<(String, u64)>,
+    /// A limit that is the tier's again, such as cpu-us
+    #[arg(long, value_name = "NAME", value_parser = limits::name)]
+    unset: Vec<String>,
 }
 
 pub(crate) fn run(act: &Act, terminal: &Terminal) -> anyhow::Result<()> {
@@ -108,7 +117,7 @@ impl One {
 
 fn create(args: &Create, terminal: &Terminal) -> anyhow::Result<()> {
     let client = Client::new(&args.connection.target(Role::Operator)?);
-    let document = json!({"name": args.name, "limits": limits::as_json(&args.limit)});
+    let document = json!({"name": args.name, "tier": args.tier, "limits": limits::as_json(&args.limit)});
     let answer = client.send(Method::POST, "/v1/tenants", Some(&document));
     let answer = answer.with_context(|| format!("the tenant `{}` was not made", args.name))?;
     if terminal.is_json() {
@@ -128,10 +137,11 @@ fn list(args: &All, terminal: &Terminal) -> anyhow::Result<()> {
         terminal.json(&json!({"tenants": tenants}));
         return Ok(());
     }
-    let mut table = Table::new(&["name", "tenant", "state", "created"]);
+    let mut table = Table::new(&["name", "tenant", "tier", "state", "created"]);
     for tenant in client::read::<Vec<wire::Tenant>>(&Value::Array(tenants))? {
         let created = Cell::text(terminal::moment(tenant.created_us)).styled(dim);
-        table.row([Cell::text(&tenant.name), Cell::text(&tenant.tenant), state(&tenant.state), created]);
+        let (name, id, tier) = (Cell::text(&tenant.name), Cell::text(&tenant.tenant), Cell::text(&tenant.tier));
+        table.row([name, id, tier, state(&tenant.state), created]);
     }
     if table.is_empty() {
         terminal.note(dim("  there are none yet: `insula tenant create NAME` makes one"));
@@ -142,10 +152,9 @@ fn list(args: &All, terminal: &Terminal) -> anyhow::Result<()> {
 }
 
 fn set(args: &Set, terminal: &Terminal) -> anyhow::Result<()> {
-    let mut document = json!({"limits": limits::as_json(&args.limit)});
-    if let (Some(name), Some(document)) = (&args.name, document.as_object_mut()) {
-        document.insert("name".to_owned(), name.as_str().into());
-    }
+    let mut limits: serde_json::Map<_, _> = args.unset.iter().map(|name| (name.clone(), Value::Null)).collect();
+    limits.extend(args.limit.iter().map(|(name, value)| (name.clone(), Value::from(*value))));
+    let document = json!({"name": args.name, "tier": args.tier, "limits": limits});
     page(&args.one.ask(Method::PATCH, &[], Some(&document))?, true, terminal)
 }
 
@@ -206,7 +215,8 @@ fn page(answer: &Value, with_limits: bool, terminal: &Terminal) -> anyhow::Resul
     let tenant: wire::Tenant = client::read(answer)?;
     terminal.say(format_args!("{} {}", bold(terminal::plain(&tenant.name)), dim(terminal::plain(&tenant.state))));
     let created = terminal::moment(tenant.created_us);
-    let mut facts = vec![("tenant".to_owned(), tenant.tenant), ("created".to_owned(), created)];
+    let mut facts =
+        vec![("tenant".to_owned(), tenant.tenant), ("tier".to_owned(), tenant.tier), ("created".to_owned(), created)];
     facts.extend(tenant.holdings.into_iter().map(|(name, value)| {
         let shown = terminal::by_name(&name, value);
         (name.replace('-', " "), shown)
@@ -214,7 +224,8 @@ fn page(answer: &Value, with_limits: bool, terminal: &Terminal) -> anyhow::Resul
     terminal.say_all(&terminal::facts(facts));
     if with_limits {
         terminal.say("");
-        terminal.say_all(&super::limits::table(&tenant.limits).lines());
+        let source = |name: &str| if tenant.overrides.contains_key(name) { "tenant" } else { "tier" };
+        terminal.say_all(&super::limits::table_with(&tenant.limits, source).lines());
     }
     Ok(())
 }

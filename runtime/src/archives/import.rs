@@ -232,7 +232,7 @@ impl Inner {
             reader = back;
             // Agents come first.
             let ArchivePart::Agent(agent) = part else { return Ok(()) };
-            self.put_agent_back(&permit, &entry, agent).await?;
+            self.put_agent_back(&permit, &entry, *agent).await?;
         }
     }
 

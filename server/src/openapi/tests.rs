@@ -13,6 +13,7 @@ const ROUTES: &[&str] = &[
     "DELETE /v1/storage/{bucket}/{key}",
     "DELETE /v1/tenants/{tenant}",
     "DELETE /v1/tenants/{tenant}/keys/{key}",
+    "DELETE /v1/tiers/{tier}",
     "GET /healthz",
     "GET /metrics",
     "GET /openapi.json",
@@ -34,6 +35,7 @@ const ROUTES: &[&str] = &[
     "GET /v1/tenants/{tenant}/export",
     "GET /v1/tenants/{tenant}/keys",
     "GET /v1/tenants/{tenant}/usage",
+    "GET /v1/tiers",
     "GET /v1/usage",
     "PATCH /v1/tenants/{tenant}",
     "POST /v1/agents/{agent}/activate",
@@ -50,6 +52,7 @@ const ROUTES: &[&str] = &[
     "PUT /v1/agents/{agent}/config",
     "PUT /v1/agents/{agent}/limits",
     "PUT /v1/storage/{bucket}/{key}",
+    "PUT /v1/tiers/{tier}",
 ];
 
 fn document() -> Value {

@@ -21,7 +21,7 @@ use crate::{AgentName, Digest};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ArchivePart {
     /// An agent.
-    Agent(ArchivedAgent),
+    Agent(Box<ArchivedAgent>),
     /// A component begins: some agent's version names it.
     Component {
         /// Its digest. It is checked with the last piece.
@@ -152,7 +152,7 @@ impl<R: Read> ArchiveReader<R> {
         self.totals.agents += 1;
         self.totals.versions += agent.versions.len() as u64;
         self.last_agent = Some(agent.name.clone());
-        Ok(ArchivePart::Agent(agent))
+        Ok(ArchivePart::Agent(Box::new(agent)))
     }
 
     fn component(&mut self, payload: &[u8]) -> Result<ArchivePart, ArchiveProblem> {

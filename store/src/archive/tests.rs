@@ -78,8 +78,8 @@ fn refusal(bytes: &[u8]) -> ArchiveProblem {
 fn what_is_written_is_read_in_its_order() {
     let length = COMPONENT.len() as u64;
     let expected = vec![
-        ArchivePart::Agent(agent("one")),
-        ArchivePart::Agent(agent("two")),
+        ArchivePart::Agent(Box::new(agent("one"))),
+        ArchivePart::Agent(Box::new(agent("two"))),
         ArchivePart::Component { digest: Digest::of(COMPONENT), length },
         ArchivePart::Piece { bytes: COMPONENT.to_vec(), last: true },
         ArchivePart::Entries(batch(&["a", "b"])),

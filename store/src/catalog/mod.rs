@@ -19,6 +19,7 @@ mod sql;
 mod tenants;
 #[cfg(test)]
 mod tests;
+mod tiers;
 mod usage;
 mod versions;
 
@@ -36,10 +37,10 @@ use sqlx::{Sqlite, SqlitePool, Transaction};
 
 pub use erasure::CatalogRows;
 pub use error::CatalogError;
-pub use names::{AgentName, InvalidAgentName, InvalidTenantName, TenantName};
+pub use names::{AgentName, InvalidAgentName, InvalidTenantName, InvalidTierName, TenantName, TierName};
 pub use records::{
-    AddedVersion, AgentRecord, AuditRecord, KeyInfo, NewVersion, TenantRecord, TenantState, Usage, UsageAmounts,
-    UsageRow, VersionRecord,
+    AddedVersion, AgentRecord, AuditRecord, KeyInfo, LimitsChange, NewVersion, TenantRecord, TenantState, TierRecord,
+    Usage, UsageAmounts, UsageRow, VersionRecord,
 };
 
 use key_cache::KeyCache;

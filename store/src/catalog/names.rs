@@ -67,6 +67,18 @@ names! {
     AgentName, InvalidAgentName,
     "invalid agent name: use 1 to 63 of a-z, 0-9 and `-`, beginning with a letter",
     |byte: u8| byte.is_ascii_lowercase();
+    /// A tier's name, unique on its host: `[a-z][a-z0-9-]{0,62}`.
+    TierName, InvalidTierName,
+    "invalid tier name: use 1 to 63 of a-z, 0-9 and `-`, beginning with a letter",
+    |byte: u8| byte.is_ascii_lowercase();
+}
+
+impl TierName {
+    /// The tier that every host has: what tenants have unless told otherwise.
+    #[must_use]
+    pub fn standard() -> Self {
+        Self("standard".into())
+    }
 }
 
 impl TenantName {

@@ -4,8 +4,8 @@ use insula_host_api::HostCalls;
 use insula_tenancy::{AgentId, KeyId, Permissions, TenantId, VersionId};
 use serde::{Serialize, Serializer};
 
-use super::names::{AgentName, TenantName};
-use crate::{AgentLimits, Digest, Limits};
+use super::names::{AgentName, TenantName, TierName};
+use crate::{AgentLimits, Digest, Limits, LimitsPatch};
 
 /// Whether a tenant may act.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -64,10 +64,48 @@ pub struct TenantRecord {
     pub name: TenantName,
     /// Whether it may act.
     pub state: TenantState,
-    /// What it may use.
+    /// What it may use: its tier's limits, and what was set for it alone instead of them.
     pub limits: Limits,
+    /// Its tier.
+    pub tier: TierName,
+    /// What its tier sets.
+    pub tier_limits: LimitsPatch,
+    /// What was set for it alone.
+    pub overrides: LimitsPatch,
     /// When it came to be, in Unix microseconds.
     pub created_us: u64,
+}
+
+/// A tier.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TierRecord {
+    /// Its name.
+    pub name: TierName,
+    /// What it sets; the rest is the standard of the release.
+    pub sets: LimitsPatch,
+    /// What its tenants may use, where nothing was set for them alone.
+    pub limits: Limits,
+    /// How many tenants have it.
+    pub tenants: u64,
+    /// When it was last changed, in Unix microseconds; 0 for one that is as it came.
+    pub updated_us: u64,
+}
+
+/// A change of what a tenant may use.
+#[derive(Debug, Clone, Default)]
+pub struct LimitsChange {
+    /// Another tier.
+    pub tier: Option<TierName>,
+    /// Limits for the tenant alone.
+    pub set: LimitsPatch,
+    /// Names of limits that are the tier's again.
+    pub unset: Vec<&'static str>,
+}
+
+impl From<&LimitsPatch> for LimitsChange {
+    fn from(set: &LimitsPatch) -> Self {
+        Self { set: *set, ..Self::default() }
+    }
 }
 
 /// A key, without its secret.

@@ -10,7 +10,7 @@ use sqlx::sqlite::SqliteRow;
 
 use super::error::CatalogError;
 use super::records::{AgentRecord, KeyInfo, TenantRecord, TenantState, UsageAmounts, UsageRow, VersionRecord};
-use crate::{AgentLimits, Limits};
+use crate::{AgentLimits, Limits, LimitsPatch};
 
 /// Now, in Unix microseconds.
 pub(super) fn now_us() -> i64 {
@@ -84,20 +84,27 @@ pub(super) fn state(row: &SqliteRow) -> Result<Option<TenantState>, CatalogError
     }
 }
 
+/// Limits that differ from others.
+pub(super) fn patch(row: &SqliteRow, column: &'static str) -> Result<LimitsPatch, CatalogError> {
+    LimitsPatch::from_stored(text(row, column)?).map_err(|error| unreadable(column, error))
+}
+
 pub(super) fn hash(row: &SqliteRow, column: &'static str) -> Result<[u8; 32], CatalogError> {
     let bytes: &[u8] = row.try_get(column).map_err(|error| unreadable(column, error))?;
     bytes.try_into().map_err(|error: std::array::TryFromSliceError| unreadable(column, error))
 }
 
 pub(super) fn tenant(row: &SqliteRow) -> Result<TenantRecord, CatalogError> {
-    let limits = Limits::from_stored(text(row, "limits")?).map_err(|error| unreadable("limits", error))?;
+    let (tier_limits, overrides) = (patch(row, "tier_limits")?, patch(row, "limits")?);
+    let limits = Limits::standard().overlaid(&tier_limits).overlaid(&overrides);
     let state = state(row)?.ok_or_else(|| unreadable("state", "absent"))?;
     let id = parsed(row, "id")?;
     let name = match state {
         TenantState::Erased => super::names::TenantName::of_tombstone(id),
         _ => parsed(row, "name")?,
     };
-    Ok(TenantRecord { id, name, state, limits, created_us: number(row, "created_us")? })
+    let (tier, created_us) = (parsed(row, "tier")?, number(row, "created_us")?);
+    Ok(TenantRecord { id, name, state, limits, tier, tier_limits, overrides, created_us })
 }
 
 pub(super) fn key(row: &SqliteRow) -> Result<KeyInfo, CatalogError> {

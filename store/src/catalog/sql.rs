@@ -3,19 +3,44 @@
 
 pub(super) const BEGIN: &str = "BEGIN IMMEDIATE";
 
-pub(super) const INSERT_TENANT: &str =
-    "INSERT INTO tenants (id, name, state, phase, limits, created_us) VALUES (?1, ?2, 'active', ?3, ?4, ?5)";
-pub(super) const SELECT_TENANT: &str = "SELECT id, name, state, phase, limits, created_us FROM tenants WHERE id = ?1";
-pub(super) const SELECT_TENANTS: &str =
-    "SELECT id, name, state, phase, limits, created_us FROM tenants WHERE id > ?1 ORDER BY id LIMIT ?2";
-pub(super) const UPDATE_TENANT: &str = "UPDATE tenants SET name = ?2, limits = ?3 WHERE id = ?1";
+pub(super) const INSERT_TENANT: &str = "INSERT INTO tenants (id, name, state, phase, tier, limits, created_us) \
+     VALUES (?1, ?2, 'active', ?3, ?4, ?5, ?6)";
+/// A tenant with what its tier sets.
+macro_rules! select_tenants {
+    ($which:literal) => {
+        concat!(
+            "SELECT id, tenants.name AS name, state, phase, tier, tenants.limits AS limits, tiers.limits AS tier_limits, \
+             created_us FROM tenants LEFT JOIN tiers ON tiers.name = tenants.tier WHERE ",
+            $which
+        )
+    };
+}
+pub(super) const SELECT_TENANT: &str = select_tenants!("id = ?1");
+pub(super) const SELECT_TENANTS: &str = select_tenants!("id > ?1 ORDER BY id LIMIT ?2");
+pub(super) const UPDATE_TENANT: &str = "UPDATE tenants SET name = ?2, tier = ?3, limits = ?4 WHERE id = ?1";
 pub(super) const UPDATE_TENANT_STATE: &str = "UPDATE tenants SET state = ?2 WHERE id = ?1";
 pub(super) const UPDATE_TENANT_PHASE: &str = "UPDATE tenants SET phase = ?2 WHERE id = ?1";
 /// What a tombstone keeps: the id, which has the time of its making in it.
-pub(super) const BURY_TENANT: &str =
-    "UPDATE tenants SET name = id, state = 'suspended', phase = 'erased', limits = '{}' WHERE id = ?1";
+pub(super) const BURY_TENANT: &str = "UPDATE tenants SET name = id, state = 'suspended', phase = 'erased', tier = 'standard', \
+     limits = '{}' WHERE id = ?1";
 pub(super) const DELETE_TENANT: &str = "DELETE FROM tenants WHERE id = ?1";
 pub(super) const SELECT_NAME_TAKEN: &str = "SELECT EXISTS (SELECT 1 FROM tenants WHERE name = ?1 AND id <> ?2)";
+
+macro_rules! select_tiers {
+    ($which:literal) => {
+        concat!(
+            "SELECT name, limits, updated_us, (SELECT COUNT(*) FROM tenants WHERE tier = tiers.name \
+             AND phase IS NOT 'erased') AS tenants FROM tiers ",
+            $which
+        )
+    };
+}
+pub(super) const SELECT_TIER: &str = select_tiers!("WHERE name = ?1");
+pub(super) const SELECT_TIERS: &str = select_tiers!("ORDER BY name");
+pub(super) const COUNT_TIERS: &str = "SELECT COUNT(*) FROM tiers";
+pub(super) const SET_TIER: &str = "INSERT INTO tiers (name, limits, updated_us) VALUES (?1, ?2, ?3) \
+     ON CONFLICT (name) DO UPDATE SET limits = excluded.limits, updated_us = excluded.updated_us";
+pub(super) const DELETE_TIER: &str = "DELETE FROM tiers WHERE name = ?1";
 
 pub(super) const INSERT_KEY: &str = "INSERT INTO keys (id, tenant_id, hash, label, permissions, created_us) \
      VALUES (?1, ?2, ?3, ?4, ?5, ?6)";

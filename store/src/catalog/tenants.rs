@@ -6,7 +6,8 @@ use sqlx::SqliteConnection;
 
 use super::audit::{Act, record};
 use super::{
-    Catalog, CatalogError, PAGE_LIMIT, TenantName, TenantRecord, TenantState, commit, keys, rows, sql, uninterrupted,
+    Catalog, CatalogError, LimitsChange, PAGE_LIMIT, TenantName, TenantRecord, TenantState, TierName, commit, keys,
+    rows, sql, tiers, uninterrupted,
 };
 use crate::{Limits, LimitsPatch};
 
@@ -49,12 +50,20 @@ async fn check_name(connection: &mut SqliteConnection, name: &TenantName, of: Te
     if taken { Err(NAME_TAKEN) } else { Ok(()) }
 }
 
-fn stored(limits: &Limits) -> Result<String, CatalogError> {
-    serde_json::to_string(limits).map_err(CatalogError::during("write limits"))
+fn stored(overrides: &LimitsPatch) -> Result<String, CatalogError> {
+    serde_json::to_string(overrides).map_err(CatalogError::during("write limits"))
+}
+
+/// What a new tenant may use.
+enum Given {
+    /// A tier's limits, but for some.
+    Tier(TierName, LimitsPatch),
+    /// These, whatever the standard tier is here: where it differs, they are the tenant's own.
+    Limits(Limits),
 }
 
 impl Catalog {
-    /// Makes a tenant and its first key, which carries every permission.
+    /// Makes a tenant of a tier, and its first key, which carries every permission.
     ///
     /// # Errors
     ///
@@ -64,9 +73,11 @@ impl Catalog {
         &self,
         by: &OperatorScope,
         name: &TenantName,
-        limits: &Limits,
+        tier: &TierName,
+        overrides: &LimitsPatch,
     ) -> Result<(TenantRecord, NewKey), CatalogError> {
-        self.make_tenant(by, name, limits, None).await
+        Limits::standard().patched(overrides)?;
+        self.make_tenant(by, name, Given::Tier(tier.clone(), *overrides), None).await
     }
 
     /// The same for a tenant that comes from an archive: it is `importing` until [`Catalog::finish_import`]. `origin` is
@@ -82,18 +93,17 @@ impl Catalog {
         limits: &Limits,
         origin: TenantId,
     ) -> Result<(TenantRecord, NewKey), CatalogError> {
-        self.make_tenant(by, name, limits, Some(origin)).await
+        self.make_tenant(by, name, Given::Limits(limits.checked()?), Some(origin)).await
     }
 
     async fn make_tenant(
         &self,
         by: &OperatorScope,
         name: &TenantName,
-        limits: &Limits,
+        given: Given,
         origin: Option<TenantId>,
     ) -> Result<(TenantRecord, NewKey), CatalogError> {
         let by = self.operator(by)?;
-        let limits = limits.checked()?;
         let (inner, name, id) = (self.inner.clone(), name.clone(), TenantId::generate());
         let (act, phase) = match origin {
             None => ("tenant.create", None),
@@ -102,17 +112,27 @@ impl Catalog {
         uninterrupted(async move {
             let mut transaction = inner.begin().await?;
             check_name(&mut transaction, &name, id).await?;
+            let (tier, overrides) = match given {
+                Given::Tier(tier, overrides) => (tier, overrides),
+                Given::Limits(limits) => {
+                    let tier = TierName::standard();
+                    let sets = tiers::sets(&mut transaction, &tier).await?;
+                    (tier, limits.differences(&Limits::standard().overlaid(&sets)))
+                }
+            };
+            tiers::check(&mut transaction, &tier).await?;
             sqlx::query(sql::INSERT_TENANT)
                 .bind(id.to_string())
                 .bind(name.as_str())
                 .bind(phase)
-                .bind(stored(&limits)?)
+                .bind(tier.as_str())
+                .bind(stored(&overrides)?)
                 .bind(rows::now_us())
                 .execute(&mut *transaction)
                 .await
                 .map_err(CatalogError::during("make a tenant"))?;
             let key = keys::insert(&mut transaction, Some(id), "first", Permissions::ALL).await?;
-            let mut detail = json!({"name": name, "limits": limits, "key": key.id()});
+            let mut detail = json!({"name": name, "tier": tier, "limits": overrides, "key": key.id()});
             if let (Some(origin), Some(detail)) = (origin, detail.as_object_mut()) {
                 detail.insert("from".to_owned(), origin.to_string().into());
             }
@@ -155,7 +175,7 @@ impl Catalog {
         select(&mut *self.inner.snapshot().await?, id).await
     }
 
-    /// Changes a tenant's name, limits, or both.
+    /// Changes a tenant's name, its tier, and what was set for it alone.
     ///
     /// # Errors
     ///
@@ -166,25 +186,29 @@ impl Catalog {
         by: &OperatorScope,
         id: TenantId,
         name: Option<&TenantName>,
-        limits: &LimitsPatch,
+        limits: impl Into<LimitsChange>,
     ) -> Result<TenantRecord, CatalogError> {
         let by = self.operator(by)?;
-        let (inner, name, patch) = (self.inner.clone(), name.cloned(), *limits);
+        let (inner, name, change) = (self.inner.clone(), name.cloned(), limits.into());
+        Limits::standard().patched(&change.set)?;
         uninterrupted(async move {
             let mut transaction = inner.begin().await?;
             let before = select_settled(&mut transaction, id).await?;
-            let limits = before.limits.patched(&patch)?;
+            let overrides = before.overrides.changed(&change.set, &change.unset);
+            let tier = change.tier.as_ref().unwrap_or(&before.tier);
+            tiers::check(&mut transaction, tier).await?;
             if let Some(name) = &name {
                 check_name(&mut transaction, name, id).await?;
             }
             sqlx::query(sql::UPDATE_TENANT)
                 .bind(id.to_string())
                 .bind(name.as_ref().unwrap_or(&before.name).as_str())
-                .bind(stored(&limits)?)
+                .bind(tier.as_str())
+                .bind(stored(&overrides)?)
                 .execute(&mut *transaction)
                 .await
                 .map_err(CatalogError::during("change a tenant"))?;
-            let detail = json!({"name": name, "limits": patch});
+            let detail = json!({"name": name, "tier": change.tier, "limits": change.set, "unset": change.unset});
             record(&mut transaction, Act { by, name: "tenant.update", tenant: Some(id), detail }).await?;
             let after = select(&mut transaction, id).await?;
             commit(transaction).await?;

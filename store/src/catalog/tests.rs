@@ -2,6 +2,7 @@
 
 mod agents;
 mod keys;
+mod tiers;
 
 use insula_host_api::HostCall;
 use insula_tenancy::{ActDenied, Authenticator, Denied, OperatorAct, Permission, Permissions, VersionId};
@@ -18,7 +19,8 @@ fn tenant_name(text: &str) -> TenantName {
 async fn a_tenant_is_made_changed_suspended_and_deleted() {
     let world = World::start().await;
     let (catalog, by) = (&world.catalog, &world.operator);
-    let (made, _) = catalog.create_tenant(by, &tenant_name("new"), &Limits::standard()).await.unwrap();
+    let (made, _) =
+        catalog.create_tenant(by, &tenant_name("new"), &TierName::standard(), &LimitsPatch::default()).await.unwrap();
     assert_eq!((made.state, made.limits), (TenantState::Active, Limits::standard()));
     assert_eq!(catalog.tenant(by, made.id).await.unwrap(), made);
 
@@ -42,13 +44,13 @@ async fn a_tenant_is_made_changed_suspended_and_deleted() {
 async fn names_are_unique_and_limits_are_within_their_ranges() {
     let world = World::start().await;
     let (catalog, by) = (&world.catalog, &world.operator);
-    let taken = catalog.create_tenant(by, &tenant_name("a"), &Limits::standard()).await;
+    let taken = catalog.create_tenant(by, &tenant_name("a"), &TierName::standard(), &LimitsPatch::default()).await;
     assert!(matches!(taken, Err(CatalogError::Conflict { .. })));
     let empty = LimitsPatch::default();
     let renamed = catalog.update_tenant(by, world.b.tenant(), Some(&tenant_name("a")), &empty).await;
     assert!(matches!(renamed, Err(CatalogError::Conflict { .. })));
-    let over = Limits { agents: 10_001.try_into().unwrap(), ..Limits::standard() };
-    let refused = catalog.create_tenant(by, &tenant_name("over"), &over).await;
+    let over = LimitsPatch { agents: Some(10_001), ..empty };
+    let refused = catalog.create_tenant(by, &tenant_name("over"), &TierName::standard(), &over).await;
     assert!(matches!(refused, Err(CatalogError::Invalid { .. })));
     let patch = LimitsPatch { memory_bytes: Some(1), ..empty };
     let refused = catalog.update_tenant(by, world.a.tenant(), Some(&tenant_name("c")), &patch).await;
@@ -109,7 +111,8 @@ async fn every_act_of_an_operator_leaves_a_record_and_no_secret() {
     let world = World::start().await;
     let (catalog, by) = (&world.catalog, &world.operator);
     let before = catalog.audit(by, None, 1_000).await.unwrap().last().unwrap().seq;
-    let (tenant, first) = catalog.create_tenant(by, &tenant_name("new"), &Limits::standard()).await.unwrap();
+    let (tenant, first) =
+        catalog.create_tenant(by, &tenant_name("new"), &TierName::standard(), &LimitsPatch::default()).await.unwrap();
     catalog.update_tenant(by, tenant.id, None, &LimitsPatch::default()).await.unwrap();
     catalog.set_tenant_state(by, tenant.id, TenantState::Suspended).await.unwrap();
     catalog.set_tenant_state(by, tenant.id, TenantState::Active).await.unwrap();
@@ -264,7 +267,10 @@ async fn a_catalog_of_an_earlier_release_keeps_its_rows_and_takes_new_ones() {
     sum.add(&more.amounts);
     assert_eq!(catalog.usage(&world.a).await.unwrap().total, sum);
     assert_eq!(catalog.usage(&world.b).await.unwrap().total.calls, 4);
-    assert_eq!(catalog.own_tenant(&world.a).await.unwrap().limits.agents.get(), 7);
+    let tenant = catalog.own_tenant(&world.a).await.unwrap();
+    assert_eq!(tenant.limits, Limits { agents: 7.try_into().unwrap(), ..Limits::standard() });
+    let own = LimitsPatch { agents: Some(7), ..LimitsPatch::default() };
+    assert_eq!((tenant.tier, tenant.overrides), (TierName::standard(), own), "what was the standard's is its tier's");
 }
 
 #[tokio::test]

@@ -8,7 +8,7 @@ use insula_tenancy::{AgentId, Permissions, TenantScope, VersionId};
 use super::*;
 use crate::testing::{HOUR_MS, World, cache, get, key, life, namespace, put};
 use crate::{
-    AgentName, CatalogError, CatalogRows, Digest, Limits, LimitsPatch, NewVersion, TenantState, TenantStore,
+    AgentName, CatalogError, CatalogRows, Digest, LimitsPatch, NewVersion, TenantState, TenantStore, TierName,
     UsageAmounts, UsageRow,
 };
 
@@ -143,7 +143,7 @@ async fn an_erased_tenant_has_no_keys_takes_no_change_and_gives_its_name_back() 
     let late = catalog.add_version(&world.a, &name("late"), new, true, 20, 100).await;
     assert!(matches!(late, Err(CatalogError::NotFound)));
     catalog.add_usage(&world.stores.maintenance(), &[usage(&world.a, VersionId::generate())]).await.unwrap();
-    let taken = catalog.create_tenant(by, &"a".parse().unwrap(), &Limits::standard()).await;
+    let taken = catalog.create_tenant(by, &"a".parse().unwrap(), &TierName::standard(), &LimitsPatch::default()).await;
     assert!(matches!(taken, Err(CatalogError::Conflict { .. })), "the name is its own until the end");
     assert!(matches!(catalog.delete_tenant(by, tenant).await, Err(CatalogError::Conflict { .. })));
 
@@ -165,7 +165,8 @@ async fn an_erased_tenant_has_no_keys_takes_no_change_and_gives_its_name_back() 
     let acts: Vec<_> = acts.iter().filter(|act| act.tenant == Some(tenant)).map(|act| act.act.as_str()).collect();
     assert_eq!(acts[acts.len() - 2..], ["tenant.erase", "tenant.erased"]);
 
-    let (again, _) = catalog.create_tenant(by, &"a".parse().unwrap(), &Limits::standard()).await.unwrap();
+    let (again, _) =
+        catalog.create_tenant(by, &"a".parse().unwrap(), &TierName::standard(), &LimitsPatch::default()).await.unwrap();
     assert_ne!(again.id, tenant);
     catalog.delete_tenant(by, tenant).await.unwrap();
     assert!(matches!(catalog.tenant(by, tenant).await, Err(CatalogError::NotFound)));

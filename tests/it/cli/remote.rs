@@ -130,7 +130,10 @@ fn logs_usage_and_limits_are_the_tenants_own() {
     assert_eq!((&usage["usage"][0]["calls"], &usage["usage"][0]["failures"]), (&json!(3), &json!(0)), "{usage}");
     assert!(person.run(&["usage"]).done().stdout.contains("probe"));
     assert_eq!(person.json(&["limits"])["value-bytes"], 4_096);
-    assert!(person.run(&["limits"]).done().stdout.contains("4 KiB"));
+    let page = person.run(&["limits"]).done().stdout;
+    assert!(page.contains("4 KiB") && page.contains("tier standard"), "{page}");
+    let detail = person.json(&["limits", "--detail"]);
+    assert_eq!(detail["limits"]["value-bytes"], json!({ "value": 4_096, "source": "tenant" }));
     assert!(other.json(&["limits"])["value-bytes"].as_u64() > Some(4_096));
 }
 

@@ -2,6 +2,7 @@
 
 use super::Tree;
 use super::finding::Findings;
+use super::papers::missing;
 use super::rust::fields;
 use super::tree::numbered;
 
@@ -17,7 +18,8 @@ const SETTINGS: [(&str, &str); 3] = [
 const UNBOUNDING: [&str; 2] = ["listen", "admin-listen"];
 const KIB: u64 = 1 << 10;
 
-/// Every limit of the table in the source has its row on the page, with the same numbers.
+/// Every limit of the table in the source has its row on the page, with the same numbers, what it does not count, and a test
+/// that is there.
 pub(super) fn of_tenants(tree: &Tree, findings: &mut Findings) {
     let Some(source) = tree.text(SOURCE) else {
         findings.fault("B1", SOURCE, 1, "the table of limits is not here: tell tidy where it went");
@@ -30,9 +32,32 @@ pub(super) fn of_tenants(tree: &Tree, findings: &mut Findings) {
     }
     let page = tree.text(PAGE).unwrap_or_default();
     for row in rows {
-        if !page.lines().any(|line| line == row) {
-            findings.fault("B1", PAGE, 1, format!("the page lacks this row, or has it with other values:\n{row}"));
+        match numbered(page).find_map(|(line, content)| Some((line, content.strip_prefix(row.as_str())?))) {
+            None => {
+                findings.fault("B1", PAGE, 1, format!("the page lacks this row, or has it with other values:\n{row}"));
+            }
+            Some((line, rest)) => {
+                if let Some(lack) = lack(tree, rest) {
+                    findings.fault("B1", PAGE, line, format!("{lack}, behind\n{row}"));
+                }
+            }
         }
+    }
+}
+
+/// What is wrong with the cells behind those that the source has: what the limit does not count, and its test.
+fn lack(tree: &Tree, rest: &str) -> Option<String> {
+    let cells: Vec<&str> = rest.trim().trim_end_matches('|').split(" | ").map(str::trim).collect();
+    let [uncounted, test] = cells.as_slice() else {
+        return Some("the row needs two more cells: what the limit does not count, and its test".to_owned());
+    };
+    if uncounted.is_empty() {
+        return Some("the row does not say what the limit does not count".to_owned());
+    }
+    let named = test.strip_prefix('`').and_then(|test| test.strip_suffix('`')).filter(|test| test.contains("::"));
+    match named {
+        None => Some("the row names no test as `path/to/file.rs::function`".to_owned()),
+        Some(test) => missing(tree, test).map(|reason| format!("the row names `{test}`, but {reason}")),
     }
 }
 
@@ -201,14 +226,33 @@ mod tests {
         "limits! {\n    cpu_us \"cpu-us\" \"microseconds\", 2 * SECOND_US, 1, 300 * SECOND_US,\n        \"Time.\", \"long work\";\n    agents \"agents\" \"agents\", 100, 1, 10_000,\n        \"Agents.\", \"many agents\";\n}\n",
     );
 
+    const TESTS: (&str, &str) = ("t.rs", "fn it_ends() {}\nfn it_is_refused() {}\n");
+    const GOOD: &str = "| `cpu-us` | 2 s | 1 us | 300 s | Time. | long work | sleep | `t.rs::it_ends` |\n\
+                        | `agents` | 100 | 1 | 10,000 | Agents. | many agents | versions | `t.rs::it_is_refused` |\n";
+
     #[test]
     fn the_page_has_every_limit_with_its_numbers() {
-        let good = "| `cpu-us` | 2 s | 1 us | 300 s | Time. | long work |\n| `agents` | 100 | 1 | 10,000 | Agents. | many agents |\n";
-        assert_eq!(found(of_tenants, &[TABLE, (PAGE, good)]), Vec::<String>::new());
-        let other = good.replace("300 s", "30 s");
-        let found = found(of_tenants, &[TABLE, (PAGE, &other)]);
+        assert_eq!(found(of_tenants, &[TABLE, (PAGE, GOOD), TESTS]), Vec::<String>::new());
+        let other = GOOD.replace("300 s", "30 s");
+        let found = found(of_tenants, &[TABLE, (PAGE, &other), TESTS]);
         assert_eq!(found.len(), 1, "{found:?}");
         assert!(found[0].contains("| `cpu-us` | 2 s | 1 us | 300 s |"));
+    }
+
+    #[test]
+    fn every_limit_says_what_it_does_not_count_and_names_a_test_that_is_there() {
+        for (good, bad, word) in [
+            (" sleep | `t.rs::it_ends` |", "", "two more cells"),
+            (" sleep | `t.rs::it_ends` |", "  | `t.rs::it_ends` |", "does not count"),
+            ("`t.rs::it_ends`", "a test", "names no test"),
+            ("`t.rs::it_ends`", "`t.rs`", "names no test"),
+            ("t.rs::it_ends", "t.rs::it_went", "no `fn it_went`"),
+            ("t.rs::it_ends", "u.rs::it_ends", "no such file"),
+        ] {
+            let found = found(of_tenants, &[TABLE, (PAGE, &GOOD.replace(good, bad)), TESTS]);
+            assert_eq!(found.len(), 1, "{bad}: {found:?}");
+            assert!(found[0].contains(word), "{bad}: {found:?}");
+        }
     }
 
     #[test]

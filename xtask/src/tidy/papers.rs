@@ -121,7 +121,7 @@ pub(super) fn attacks(tree: &Tree, findings: &mut Findings) {
 }
 
 /// Why a test that is named as `path.rs` or `path.rs::function` is not there.
-fn missing(tree: &Tree, test: &str) -> Option<String> {
+pub(super) fn missing(tree: &Tree, test: &str) -> Option<String> {
     let (path, function) = test.split_once("::").map_or((test, None), |(path, function)| (path, Some(function)));
     let Some(text) = tree.text(path) else {
         return Some("there is no such file".to_owned());

@@ -8,7 +8,7 @@ use std::time::Duration;
 use insula_host_api::{
     BucketName, Cache, EntryKey, FoundOrLease, Grants, NamespaceName, Patience, Place, Selection, Storage,
 };
-use insula_store::{Catalog, DataDir, StoreSettings, Stores};
+use insula_store::{Catalog, DataDir, LimitsPatch, StoreSettings, Stores, TierName};
 use insula_tenancy::{Authenticator, VersionId};
 
 use super::super::probe::absent;
@@ -33,7 +33,10 @@ impl Estate {
         let stores = Stores::open(dir, authenticator.realm(), settings);
         let mut grants = Vec::new();
         for name in names {
-            let (_, key) = catalog.create_tenant(&operator, &name.parse().unwrap(), &Limits::standard()).await.unwrap();
+            let (_, key) = catalog
+                .create_tenant(&operator, &name.parse().unwrap(), &TierName::standard(), &LimitsPatch::default())
+                .await
+                .unwrap();
             let scope = authenticator.tenant(&key.reveal().parse().unwrap()).await.unwrap();
             let store = stores.enter(&scope, Limits::standard().quota()).unwrap();
             let cache = store.cache().for_version(VersionId::generate());
