@@ -12,11 +12,11 @@ INSERT INTO tiers (name, limits, updated_us) VALUES
     ('free', '{"fuel":500000000,"cpu-us":500000,"wall-us":5000000,"memory-bytes":67108864,"host-calls":2000,'
         || '"host-bytes":16777216,"storage-read-bytes":16777216,"storage-write-bytes":8388608,'
         || '"cache-traffic-bytes":16777216,"storage-bytes":67108864,"storage-keys":100000,"cache-bytes":4194304,'
-        || '"log-ring-bytes":65536,"concurrency":8,"agents":10,"versions":5}', 0),
+        || '"log-ring-bytes":65536,"concurrency":8,"queue":16,"rate":200,"burst":400,"weight":25,"agents":10,"versions":5}', 0),
     ('dedicated', '{"fuel":20000000000,"cpu-us":20000000,"wall-us":60000000,"memory-bytes":536870912,'
         || '"host-calls":100000,"host-bytes":1073741824,"storage-read-bytes":1073741824,'
         || '"storage-write-bytes":536870912,"cache-traffic-bytes":1073741824,"storage-bytes":10737418240,'
-        || '"storage-keys":10000000,"cache-bytes":268435456,"log-ring-bytes":1048576,"concurrency":256,'
+        || '"storage-keys":10000000,"cache-bytes":268435456,"log-ring-bytes":1048576,"concurrency":256,"queue":256,"rate":100000,"burst":100000,"weight":400,'
         || '"agents":1000,"versions":50}', 0);
 
 ALTER TABLE tenants ADD COLUMN tier TEXT NOT NULL DEFAULT 'standard';
