@@ -81,7 +81,7 @@ pub struct HostSettings {
     pub compile_queue: NonZeroUsize,
     /// Of these, the most of one tenant.
     pub compile_queue_per_tenant: NonZeroUsize,
-    /// When a compile worker is killed.
+    /// What a compilation may take of a processor. On the clock it is twice that, and then the worker is killed.
     pub compile_deadline: Duration,
     /// The address space of a compile worker, in bytes.
     pub compile_memory_bytes: NonZeroU64,

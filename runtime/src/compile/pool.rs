@@ -33,6 +33,9 @@ const PANICKED: i32 = 101;
 const SCANS: usize = 2;
 /// How much of a component is read for a worker at a time, in bytes.
 const PIECE: usize = 256 << 10;
+/// How many times its share of a processor's time a compilation may take on the clock. A worker has a low priority: where
+/// every processor has a guest that spins it gets a quarter of one, and a component of JavaScript takes 22 seconds of one.
+const CLOCK: u32 = 2;
 /// How long a worker that was killed may take to be gone. The kernel needs microseconds.
 const LAST_RITES: Duration = Duration::from_secs(5);
 /// How long a worker may take to show that it is shut in.
@@ -103,10 +106,11 @@ impl CompilerPool {
         let _slot = self.slot(tenant).await?;
         let began = Instant::now();
         let output = Stdio::from(output);
-        let run = self.run(Wanted::Compile, Some(component), output, self.deadline).await;
+        let clock = self.deadline.saturating_mul(CLOCK);
+        let run = self.run(Wanted::Compile, Some(component), output, clock).await;
         match run.map_err(|error| internal("run the compile worker", &error))? {
             Some((status, stderr)) => self.judge(status, &stderr).map(|()| began.elapsed()),
-            None => Err(DeployError::CompileTimeout { limit: self.deadline }),
+            None => Err(DeployError::CompileTimeout { limit: clock }),
         }
     }
 

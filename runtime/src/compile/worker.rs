@@ -19,7 +19,7 @@ use crate::engine::config;
 
 /// Uploads are compiled when there is nothing better to do: behind guests, which have 5. Not the lowest priority of all:
 /// where every processor has a guest that spins, this leaves a compiler a quarter of one, so that an upload still ends
-/// within its deadline; 19 would leave it a twentieth.
+/// within its deadline on the clock; 19 would leave it a twentieth.
 const NICENESS: i32 = 10;
 /// Files that the worker may have open. It opens none.
 const FILES: u64 = 16;
