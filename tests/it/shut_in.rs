@@ -159,5 +159,6 @@ fn a_compiler_ends_with_its_host_however_that_ends() {
     let ours = host.known(&ours);
     assert_eq!(ours.get("/v1/agents").json()["agents"], Value::Array(Vec::new()));
     ours.deploy("echo", &agents::text("echo"));
-    assert_eq!(host.known(&theirs).invoke("echo", "hello").text(), "hello");
+    let reply = host.known(&theirs).invoke("echo", "hello");
+    assert_eq!(reply.text(), "hello", "{}", host.process.errors());
 }
