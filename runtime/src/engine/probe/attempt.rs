@@ -95,7 +95,9 @@ impl Attempt {
     /// What the guest may use: of everything but the one limit more than it needs, and not so much that a host would be
     /// long in starting on which that limit does not bite.
     pub(super) fn limits(&self) -> CallLimits {
-        let (fuel, cpu_us) = (amount(20_000_000), amount(1_000_000));
+        // A guest that is to be interrupted has fuel for seconds: on a busy machine the epoch may be late.
+        let fuel = if matches!(self.must, Must::Interrupt(_)) { 4_000_000_000 } else { 20_000_000 };
+        let (fuel, cpu_us) = (amount(fuel), amount(1_000_000));
         let mut limits = CallLimits { fuel, cpu_us, ..Limits::standard().call() };
         (self.tighten)(&mut limits);
         limits
