@@ -1,7 +1,7 @@
 //! `guests`: what it costs that guests are counted, sliced and shared out: the metering of generated code, the hand-over
 //! from one tenant's slice to another's, and a host that has nothing to do.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
@@ -102,7 +102,6 @@ async fn tenant(runtime: &Runtime, operator: &OperatorScope, name: &str, guest: 
     let mut upload = runtime.begin_upload(&permit).await?;
     upload.write(&tokio::fs::read(guest).await?)?;
     runtime.deploy(&permit, &"guest".parse()?, upload, true).await?;
-    drop(permit);
     Ok(scope)
 }
 
@@ -118,7 +117,7 @@ async fn compute(runtime: &Runtime, scope: &TenantScope) -> anyhow::Result<()> {
     invocation.outcome.map(drop).map_err(|failure| anyhow::anyhow!("the guest failed: {failure}"))
 }
 
-async fn slices(options: &Options, guest: &PathBuf) -> anyhow::Result<Slices> {
+async fn slices(options: &Options, guest: &Path) -> anyhow::Result<Slices> {
     let temporary = tempfile::tempdir()?;
     let tick = Duration::from_micros(options.tick_us);
     let engine = EngineSettings { tick, guest_threads: std::num::NonZeroUsize::MIN, ..EngineSettings::standard() };

@@ -8,6 +8,7 @@ use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 use tokio::time::MissedTickBehavior;
 
+use crate::engine::{SharedEngine, probe};
 use crate::runtime::Inner;
 
 /// How long a cache entry that is over may keep its room from other tenants, when its own tenant does not call.
@@ -15,6 +16,8 @@ const CACHE_SWEEP: Duration = Duration::from_secs(10);
 /// How often storage files that are open are looked at: for keys whose life is over, and for room that they could give
 /// back to the disk.
 const STORAGE_TIDY: Duration = Duration::from_secs(30);
+/// How long a host on which a limit did not bite waits until it tries again: the machine may have been too busy to try it.
+const PROBE_AGAIN: Duration = Duration::from_secs(10);
 
 /// The chores of one runtime.
 #[derive(Debug, Default)]
@@ -39,6 +42,24 @@ impl Chores {
             }
         });
         self.0.lock().extend([flush, sweep, tidy]);
+    }
+
+    /// Probes the limits again and again, until every one bites: until then the host calls no agent.
+    pub(crate) fn probe_again(&self, inner: &Arc<Inner>, engine: SharedEngine) {
+        let inner = Arc::downgrade(inner);
+        let probing = tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(PROBE_AGAIN).await;
+                let Some(scheduler) = inner.upgrade().map(|inner| inner.scheduler.clone()) else { return };
+                let checks = probe(&engine, &scheduler).await;
+                let Some(inner) = inner.upgrade() else { return };
+                if inner.probed(checks) {
+                    tracing::info!("every limit bites now: calls are admitted");
+                    return;
+                }
+            }
+        });
+        self.0.lock().push(probing);
     }
 
     /// Ends them, each between two steps.

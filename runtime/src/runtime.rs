@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use insula_host_api::{Cache, CacheStatistics, NamespaceName, Storage};
 use insula_store::{
@@ -89,7 +90,7 @@ pub(crate) struct Inner {
     /// Held by an erasure: they go one by one.
     pub(crate) erasing: tokio::sync::Mutex<()>,
     /// Whether every limit bit when it was probed. Guests run on no other host (B5).
-    limits_bite: bool,
+    limits_bite: AtomicBool,
     checks: Mutex<Vec<Check>>,
     chores: Chores,
     // Last, and in this order: guests stop before the ticker that would stop them.
@@ -130,8 +131,9 @@ impl Runtime {
         let (mut checks, sandbox) = tokio::join!(engine::probe(&engine, &handle), compilers.probe());
         let limits_bite = checks.iter().all(|check| check.passed);
         checks.push(sandbox.map_err(|open| OpenError::Sandbox { detail: open.detail })?);
-        let components = Components::new(engine, Arc::clone(&compilers), settings.host.component_cache_bytes.get())
-            .map_err(engine_error)?;
+        let components =
+            Components::new(Arc::clone(&engine), Arc::clone(&compilers), settings.host.component_cache_bytes.get())
+                .map_err(engine_error)?;
         let book = Arc::new(UsageBook::default());
         let slots =
             settings.host.concurrency.get().min(usize::try_from(settings.engine.instances).unwrap_or(usize::MAX));
@@ -149,7 +151,7 @@ impl Runtime {
             importing: Arc::new(Semaphore::new(1)),
             book,
             erasing: tokio::sync::Mutex::default(),
-            limits_bite,
+            limits_bite: AtomicBool::new(limits_bite),
             checks: Mutex::new(checks),
             chores: Chores::default(),
             catalog,
@@ -159,6 +161,9 @@ impl Runtime {
         // Last: a key that is made and then not shown, because something else failed, would be lost.
         let operator_key = inner.catalog.ensure_operator_key().await?;
         inner.chores.start(&inner, settings.host.usage_flush);
+        if !limits_bite {
+            inner.chores.probe_again(&inner, engine);
+        }
         Ok(Opened { runtime: Self(inner), operator_key })
     }
 
@@ -191,7 +196,7 @@ impl Runtime {
         agent: &AgentName,
         call: Call,
     ) -> Result<Invocation, InvokeError> {
-        if !self.0.limits_bite {
+        if !self.0.limits_bite() {
             return Err(InvokeError::Unavailable);
         }
         self.0.invoke(permit, agent, call).await
@@ -477,6 +482,24 @@ impl Runtime {
 }
 
 impl Inner {
+    fn limits_bite(&self) -> bool {
+        self.limits_bite.load(Ordering::Relaxed)
+    }
+
+    /// Takes what another round of probes found, and lets calls in once every limit bit. Answers whether it did.
+    pub(crate) fn probed(&self, checks: Vec<Check>) -> bool {
+        let bite = checks.iter().all(|check| check.passed);
+        let mut known = self.checks.lock();
+        for check in checks {
+            match known.iter_mut().find(|old| old.name == check.name) {
+                Some(old) => *old = check,
+                None => known.push(check),
+            }
+        }
+        self.limits_bite.store(bite, Ordering::Relaxed);
+        bite
+    }
+
     pub(crate) async fn flush_usage(&self) -> Result<(), CatalogError> {
         self.book.flush(&self.catalog, &self.maintenance).await
     }

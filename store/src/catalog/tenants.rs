@@ -55,6 +55,7 @@ fn stored(overrides: &LimitsPatch) -> Result<String, CatalogError> {
 }
 
 /// What a new tenant may use.
+#[expect(clippy::large_enum_variant, reason = "made once for each new tenant, and taken apart at once")]
 enum Given {
     /// A tier's limits, but for some.
     Tier(TierName, LimitsPatch),

@@ -27,9 +27,10 @@ const AGENT: &str = include_str!("probe.wat");
 /// How long one probe may take: each ends by the limit that it is about, or soon after by another. This is for an engine
 /// on which no limit bites at all.
 const PATIENCE: Duration = Duration::from_secs(20);
-/// How often a probe is tried whose guest's time was over before it came to anything, each time with twice as much of it:
-/// the machine may be slow or busy.
-const TRIES: u32 = 10;
+/// How often a probe is tried whose guest's time was over before it came to anything: the machine may be slow or busy.
+const TRIES: u32 = 24;
+/// Up to which of them each has twice as much time as the one before.
+const LONGEST: u32 = 6;
 
 /// Whether the host may serve, and what was checked.
 #[derive(Debug, Clone, Serialize)]
@@ -116,7 +117,7 @@ impl Bench {
 
     async fn run(&self, attempt: &Attempt, tried: u32, prepare: Preparation) -> Option<Seen> {
         let mut limits = attempt.limits();
-        let more = NonZeroU64::MIN.saturating_add((1 << tried) - 1);
+        let more = NonZeroU64::MIN.saturating_add((1 << tried.min(LONGEST)) - 1);
         limits.wall_us = limits.wall_us.saturating_mul(more);
         limits.cpu_us = limits.cpu_us.saturating_mul(more);
         let micros = |limit: NonZeroU64| Duration::from_micros(limit.get());
