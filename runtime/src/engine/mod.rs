@@ -20,5 +20,5 @@ pub(crate) use guest::{GuestState, Interrupted};
 pub(crate) use probe::probe;
 pub use probe::{Check, Readiness};
 pub(crate) use stdio::Output;
-pub(crate) use ticker::{Pulse, Ticker};
+pub(crate) use ticker::{Bell, Pulse, Ticker};
 pub(crate) use wasi::{ImportStatus, import_status, linker};

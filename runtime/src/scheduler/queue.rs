@@ -78,6 +78,11 @@ pub(crate) struct Slice<K> {
 }
 
 impl<K> Slice<K> {
+    /// The tenant's virtual time when it began.
+    pub(crate) fn start(&self) -> u64 {
+        self.start
+    }
+
     /// The tenant's virtual time once the slice has run for so long.
     pub(crate) fn virtual_time(&self, ran: Duration) -> u64 {
         self.start.saturating_add(cost(ran.saturating_sub(self.paid), self.weight))

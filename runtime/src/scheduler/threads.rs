@@ -17,7 +17,7 @@ use tokio::runtime::Handle;
 use super::clock::{CallClock, thread_time};
 use super::queue::{FairQueue, Slice};
 use super::virtual_time::Weight;
-use crate::engine::{Pulse, Ticker};
+use crate::engine::{Bell, Pulse, Ticker};
 
 /// How much nicer guests are than the control plane, which only hands them work and takes their answers.
 const GUEST_NICENESS: i32 = 5;
@@ -25,6 +25,8 @@ const GUEST_NICENESS: i32 = 5;
 thread_local! {
     /// The slice that runs on this thread.
     static SLICE: Cell<Option<Slice<TenantId>>> = const { Cell::new(None) };
+    /// Which of the guest threads this is.
+    static NUMBER: Cell<usize> = const { Cell::new(0) };
 }
 
 /// What a task knows of itself.
@@ -53,12 +55,16 @@ struct Shared {
     /// The least virtual time of those that wait: what makes a slice end at its tick, read there without the lock.
     least: AtomicU64,
     stopped: AtomicBool,
+    /// Ends slices between two ticks.
+    bell: Bell,
 }
 
 #[derive(Debug)]
 struct State {
     queue: FairQueue<TenantId, Runnable<Meta>>,
     idle: usize,
+    /// For each thread, the virtual time at which its slice began; none while it waits.
+    running: Vec<Option<u64>>,
 }
 
 /// A call on its way: its answer, once awaited. Dropped, it cancels the call, which still ends by itself and is billed.
@@ -76,10 +82,11 @@ impl Scheduler {
     /// When the machine gives no thread.
     pub(crate) fn start(threads: usize, tick: Duration, ticker: &Ticker, control: &Handle) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
-            state: Mutex::new(State { queue: FairQueue::new(tick), idle: 0 }),
+            state: Mutex::new(State { queue: FairQueue::new(tick), idle: 0, running: vec![None; threads] }),
             work: Condvar::new(),
             least: AtomicU64::new(u64::MAX),
             stopped: AtomicBool::new(false),
+            bell: ticker.bell(),
         });
         let mut scheduler = Self { handle: SchedulerHandle(Arc::clone(&shared)), threads: Vec::new() };
         for number in 0..threads {
@@ -88,7 +95,7 @@ impl Scheduler {
             let thread = thread::Builder::new().name(name).spawn(move || {
                 let _entered = control.enter();
                 let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), GUEST_NICENESS);
-                run(&shared, pulse.as_ref());
+                run(&shared, number, pulse.as_ref());
             })?;
             scheduler.threads.push(thread);
         }
@@ -143,7 +150,13 @@ impl SchedulerHandle {
             return true;
         }
         // Once a tick at most, and not worth waiting for: the next tick asks again.
-        let goes_on = self.0.state.try_lock().is_none_or(|mut state| state.queue.goes_on(&mut slice, ran));
+        let goes_on = self.0.state.try_lock().is_none_or(|mut state| {
+            let goes_on = state.queue.goes_on(&mut slice, ran);
+            if goes_on && let Some(running) = state.running.get_mut(NUMBER.get()) {
+                *running = Some(slice.start());
+            }
+            goes_on
+        });
         SLICE.set(Some(slice));
         !goes_on
     }
@@ -153,17 +166,27 @@ impl Shared {
     fn push(&self, runnable: Runnable<Meta>) {
         let (tenant, weight) = (runnable.metadata().tenant, runnable.metadata().weight.get());
         let mut state = self.state.lock();
+        let before = state.queue.least();
         state.queue.push(tenant, weight, runnable);
-        self.least.store(state.queue.least(), Ordering::Relaxed);
+        let least = state.queue.least();
+        self.least.store(least, Ordering::Relaxed);
         let wake = state.idle > 0;
+        // Whoever comes before a slice that runs does not wait for its tick. A guest thread that pushes takes next itself.
+        let ring = !wake
+            && least < before
+            && SLICE.get().is_none()
+            && state.running.iter().flatten().any(|start| *start >= least);
         drop(state);
         if wake {
             self.work.notify_one();
+        } else if ring {
+            self.bell.ring();
         }
     }
 }
 
-fn run(shared: &Shared, pulse: Option<&Pulse>) {
+fn run(shared: &Shared, number: usize, pulse: Option<&Pulse>) {
+    NUMBER.set(number);
     let mut ended: Option<Duration> = None;
     if let Some(pulse) = pulse {
         pulse.begin();
@@ -175,6 +198,9 @@ fn run(shared: &Shared, pulse: Option<&Pulse>) {
         }
         let (slice, runnable) = loop {
             let popped = state.queue.pop();
+            if let Some(running) = state.running.get_mut(number) {
+                *running = popped.as_ref().map(|(slice, _)| slice.start());
+            }
             shared.least.store(state.queue.least(), Ordering::Relaxed);
             if let Some(popped) = popped {
                 break popped;

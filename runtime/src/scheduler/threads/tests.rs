@@ -59,3 +59,39 @@ fn a_slice_goes_on_alone_and_gives_way_to_another_tenants_call_and_to_one_of_its
     }
     assert_eq!(handle.0.least.load(Ordering::Relaxed), u64::MAX, "nobody waits any more");
 }
+
+#[test]
+fn the_bell_rings_for_whoever_comes_before_a_slice_that_runs_and_for_nobody_else() {
+    let control = tokio::runtime::Runtime::new().unwrap();
+    let settings = EngineSettings { instances: 2, ..EngineSettings::standard() };
+    // No tick comes while this runs.
+    let tick = Duration::from_secs(3_600);
+    let ticker = Ticker::start(engine::config::runtime(&settings).unwrap(), tick).unwrap();
+    let scheduler = Scheduler::start(1, tick, &ticker, control.handle()).unwrap();
+    let handle = scheduler.handle();
+    let weight = Arc::new(Weight::new(NonZeroU64::MIN));
+    let clock = || Arc::new(CallClock::start(Duration::from_secs(60), Duration::from_secs(30)));
+    let [ours, theirs, bystander] = [(); 3].map(|()| TenantId::generate());
+    let (begun, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let (has_begun, is_done) = (Arc::clone(&begun), Arc::clone(&done));
+    // Its slice never gives way: whoever waits goes on waiting.
+    let spinning = handle.spawn(ours, &weight, clock(), async move {
+        has_begun.store(true, Ordering::SeqCst);
+        while !is_done.load(Ordering::SeqCst) {
+            std::hint::spin_loop();
+        }
+    });
+    while !begun.load(Ordering::SeqCst) {
+        thread::yield_now();
+    }
+    let rung = || handle.0.bell.rung();
+    let before = rung();
+    let own = handle.spawn(ours, &weight, clock(), async {});
+    assert_eq!(rung(), before, "a tenant's own calls take turns at ticks");
+    let first = handle.spawn(theirs, &weight, clock(), async {});
+    assert_eq!(rung(), before + 1, "it has had nothing yet, and comes before the slice that runs");
+    let second = handle.spawn(bystander, &weight, clock(), async {});
+    assert_eq!(rung(), before + 1, "nobody who runs gives way a second time for those who wait already");
+    done.store(true, Ordering::SeqCst);
+    control.block_on(async { tokio::join!(spinning, own, first, second) });
+}
