@@ -110,6 +110,17 @@ impl<K: Copy + Eq + Hash, T> FairQueue<K, T> {
         self.ready.first_key_value().map_or(u64::MAX, |((virtual_time, _), _)| *virtual_time)
     }
 
+    /// The turn of the tenant that goes next, where none of its slices runs.
+    pub(crate) fn next_without_a_slice(&self) -> Option<u64> {
+        let ((_, turn), key) = self.ready.first_key_value()?;
+        self.tenants.get(key).filter(|tenant| tenant.running == 0).map(|_| *turn)
+    }
+
+    /// Whether nothing waits.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.ready.is_empty()
+    }
+
     /// Puts an item at the end of its tenant's queue. The weight holds for the tenant from now on.
     pub(crate) fn push(&mut self, key: K, weight: NonZeroU64, item: T) {
         let floor = self.floor;

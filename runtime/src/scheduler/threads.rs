@@ -1,5 +1,7 @@
 //! The guest threads: a small executor over the fair queue.
 
+mod stand_in;
+
 use std::cell::Cell;
 use std::future::Future;
 use std::pin::Pin;
@@ -52,6 +54,9 @@ pub(crate) struct SchedulerHandle(Arc<Shared>);
 struct Shared {
     state: Mutex<State>,
     work: Condvar,
+    /// What the stand-in waits on.
+    help: Condvar,
+    tick: Duration,
     /// The least virtual time of those that wait: what makes a slice end at its tick, read there without the lock.
     least: AtomicU64,
     stopped: AtomicBool,
@@ -65,6 +70,10 @@ struct State {
     idle: usize,
     /// For each thread, the virtual time at which its slice began; none while it waits.
     running: Vec<Option<u64>>,
+    /// Slices that were begun, or asked at their tick whether they go on: a sign of life.
+    signs: u64,
+    /// Whether the stand-in waits for work that waits.
+    at_rest: bool,
 }
 
 /// A call on its way: its answer, once awaited. Dropped, it cancels the call, which still ends by itself and is billed.
@@ -82,20 +91,33 @@ impl Scheduler {
     /// When the machine gives no thread.
     pub(crate) fn start(threads: usize, tick: Duration, ticker: &Ticker, control: &Handle) -> std::io::Result<Self> {
         let shared = Arc::new(Shared {
-            state: Mutex::new(State { queue: FairQueue::new(tick), idle: 0, running: vec![None; threads] }),
+            state: Mutex::new(State {
+                queue: FairQueue::new(tick),
+                idle: 0,
+                running: vec![None; threads],
+                signs: 0,
+                at_rest: false,
+            }),
             work: Condvar::new(),
+            help: Condvar::new(),
+            tick,
             least: AtomicU64::new(u64::MAX),
             stopped: AtomicBool::new(false),
             bell: ticker.bell(),
         });
         let mut scheduler = Self { handle: SchedulerHandle(Arc::clone(&shared)), threads: Vec::new() };
-        for number in 0..threads {
+        // The last one is the stand-in.
+        for number in 0..=threads {
             let (shared, control, pulse) = (Arc::clone(&shared), control.clone(), ticker.pulse());
             let name = format!("insula-guest-{number}");
             let thread = thread::Builder::new().name(name).spawn(move || {
                 let _entered = control.enter();
                 let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), GUEST_NICENESS);
-                run(&shared, number, pulse.as_ref());
+                if number < threads {
+                    run(&shared, number, pulse.as_ref());
+                } else {
+                    stand_in::run(&shared, pulse.as_ref());
+                }
             })?;
             scheduler.threads.push(thread);
         }
@@ -113,6 +135,7 @@ impl Drop for Scheduler {
         // Taken and given back, so that a thread between its check and its wait is woken too.
         drop(self.handle.0.state.lock());
         self.handle.0.work.notify_all();
+        self.handle.0.help.notify_all();
         for thread in self.threads.drain(..) {
             let _ = thread.join();
         }
@@ -152,8 +175,12 @@ impl SchedulerHandle {
         // Once a tick at most, and not worth waiting for: the next tick asks again.
         let goes_on = self.0.state.try_lock().is_none_or(|mut state| {
             let goes_on = state.queue.goes_on(&mut slice, ran);
-            if goes_on && let Some(running) = state.running.get_mut(NUMBER.get()) {
-                *running = Some(slice.start());
+            let State { running, signs, .. } = &mut *state;
+            if let Some(running) = running.get_mut(NUMBER.get()) {
+                *signs += 1;
+                if goes_on {
+                    *running = Some(slice.start());
+                }
             }
             goes_on
         });
@@ -176,11 +203,15 @@ impl Shared {
             && least < before
             && SLICE.get().is_none()
             && state.running.iter().flatten().any(|start| *start >= least);
+        let help = !wake && state.at_rest;
         drop(state);
         if wake {
             self.work.notify_one();
         } else if ring {
             self.bell.ring();
+        }
+        if help {
+            self.help.notify_one();
         }
     }
 }
@@ -203,6 +234,7 @@ fn run(shared: &Shared, number: usize, pulse: Option<&Pulse>) {
             }
             shared.least.store(state.queue.least(), Ordering::Relaxed);
             if let Some(popped) = popped {
+                state.signs += 1;
                 break popped;
             }
             if shared.stopped.load(Ordering::SeqCst) {
@@ -219,14 +251,19 @@ fn run(shared: &Shared, number: usize, pulse: Option<&Pulse>) {
             }
         };
         drop(state);
-        SLICE.set(Some(slice));
-        let clock = Arc::clone(&runnable.metadata().clock);
-        CallClock::begin_slice(thread_time());
-        runnable.run();
-        let took = CallClock::slice_so_far();
-        clock.end_slice(took);
-        ended = Some(took);
+        ended = Some(turn(slice, runnable));
     }
+}
+
+/// Runs one slice, and answers how long it took.
+fn turn(slice: Slice<TenantId>, runnable: Runnable<Meta>) -> Duration {
+    SLICE.set(Some(slice));
+    let clock = Arc::clone(&runnable.metadata().clock);
+    CallClock::begin_slice(thread_time());
+    runnable.run();
+    let took = CallClock::slice_so_far();
+    clock.end_slice(took);
+    took
 }
 
 impl<T> Future for CallTask<T> {

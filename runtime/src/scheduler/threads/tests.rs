@@ -95,3 +95,35 @@ fn the_bell_rings_for_whoever_comes_before_a_slice_that_runs_and_for_nobody_else
     done.store(true, Ordering::SeqCst);
     control.block_on(async { tokio::join!(spinning, own, first, second) });
 }
+
+#[test]
+fn a_call_runs_though_every_guest_thread_is_within_something_that_no_tick_ends() {
+    let control = tokio::runtime::Runtime::new().unwrap();
+    let settings = EngineSettings { instances: 2, ..EngineSettings::standard() };
+    let ticker = Ticker::start(engine::config::runtime(&settings).unwrap(), TICK).unwrap();
+    let scheduler = Scheduler::start(2, TICK, &ticker, control.handle()).unwrap();
+    let handle = scheduler.handle();
+    let weight = Arc::new(Weight::new(NonZeroU64::MIN));
+    let clock = || Arc::new(CallClock::start(Duration::from_secs(60), Duration::from_secs(30)));
+    let [ours, theirs, bystander] = [(); 3].map(|()| TenantId::generate());
+    let done = Arc::new(AtomicBool::new(false));
+    // More of one tenant's than there are threads: none of these lets another in before the end.
+    let stuck: Vec<_> = (0..4)
+        .map(|_| {
+            let done = Arc::clone(&done);
+            handle.spawn(ours, &weight, clock(), async move {
+                while !done.load(Ordering::SeqCst) {
+                    thread::yield_now();
+                }
+            })
+        })
+        .collect();
+    for tenant in [theirs, bystander, theirs] {
+        control.block_on(handle.spawn(tenant, &weight, clock(), async {}));
+    }
+    done.store(true, Ordering::SeqCst);
+    for call in stuck {
+        control.block_on(call);
+    }
+    assert!(handle.0.state.lock().queue.is_empty(), "nobody waits any more");
+}
