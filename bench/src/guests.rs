@@ -148,7 +148,7 @@ async fn slices(options: &Options, guest: &Path) -> anyhow::Result<Slices> {
     })
 }
 
-/// What an idle host takes of a processor, in percent, after it has served.
+/// What an idle host takes of a processor, in percent, after it has started and taken two uploads.
 fn idle(echo: &Path, hostile: &Path, seconds: f64) -> anyhow::Result<f64> {
     let host: Subject<Neighbours> =
         Subject::start(&["serve-neighbours".into(), echo.display().to_string(), hostile.display().to_string()])?;
