@@ -5,7 +5,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
-use insula_runtime::tenancy::{Credential, Deploy, Invoke, OperatorScope, TenantScope};
+use insula_runtime::tenancy::{Credential, Invoke, OperatorScope, TenantScope};
 use insula_runtime::{Call, EngineSettings, LimitsPatch, Runtime};
 use serde::Serialize;
 
@@ -96,13 +96,8 @@ async fn tenant(runtime: &Runtime, operator: &OperatorScope, name: &str, guest: 
         wall_us: Some(100_000_000),
         ..LimitsPatch::default()
     };
-    let (_, key) = runtime.control().create_tenant(operator, &name.parse()?, &limits).await?;
-    let scope = runtime.login(&key.reveal().parse::<Credential>()?).await?;
-    let permit = scope.permit::<Deploy>()?;
-    let mut upload = runtime.begin_upload(&permit).await?;
-    upload.write(&tokio::fs::read(guest).await?)?;
-    runtime.deploy(&permit, &"guest".parse()?, upload, true).await?;
-    Ok(scope)
+    let key = subjects::tenant(runtime, operator, name, &[("guest", guest)], limits).await?;
+    Ok(runtime.login(&key.parse::<Credential>()?).await?)
 }
 
 async fn compute(runtime: &Runtime, scope: &TenantScope) -> anyhow::Result<()> {

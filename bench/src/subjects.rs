@@ -103,7 +103,7 @@ pub(crate) async fn open(data: PathBuf, engine: EngineSettings) -> anyhow::Resul
 }
 
 /// Makes a tenant with these agents and limits, and answers its key.
-async fn tenant(
+pub(crate) async fn tenant(
     runtime: &Runtime,
     operator: &OperatorScope,
     name: &str,
