@@ -52,7 +52,7 @@ pub(crate) fn insula(
 ) -> anyhow::Result<()> {
     let mut engine = EngineSettings { tick: Duration::from_micros(tick_us), ..EngineSettings::standard() };
     engine.guest_threads = guest_threads.unwrap_or(engine.guest_threads);
-    tokio::runtime::Runtime::new()?.block_on(async {
+    insula_cli::control_threads()?.block_on(async {
         let temporary = tempfile::tempdir()?;
         let data = data.unwrap_or_else(|| temporary.path().join("data"));
         let (runtime, operator) = open(data, engine).await?;
@@ -80,7 +80,7 @@ fn unhurried() -> LimitsPatch {
 
 /// The product with two tenants, every setting and limit as it comes, but for the quiet one's rate.
 pub(crate) fn neighbours(echo: &Path, hostile: &Path) -> anyhow::Result<()> {
-    tokio::runtime::Runtime::new()?.block_on(async {
+    insula_cli::control_threads()?.block_on(async {
         let temporary = tempfile::tempdir()?;
         let (runtime, operator) = open(temporary.path().join("data"), EngineSettings::standard()).await?;
         let quiet = tenant(&runtime, &operator, "quiet", &[("echo", echo)], unhurried()).await?;

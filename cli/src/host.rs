@@ -36,8 +36,13 @@ pub(crate) struct Serving {
     task: JoinHandle<()>,
 }
 
-/// The threads that a host's control plane runs on. Guests have threads of their own.
-pub(crate) fn control_threads() -> anyhow::Result<tokio::runtime::Runtime> {
+/// The threads that a host's control plane runs on: one for two processors, since guests have threads of their own, and
+/// what hands them work takes less of a processor than they do.
+///
+/// # Errors
+///
+/// When the machine gives no threads.
+pub fn control_threads() -> anyhow::Result<tokio::runtime::Runtime> {
     control_threads_for(processors())
 }
 
@@ -49,7 +54,7 @@ pub(crate) fn processors() -> NonZeroUsize {
 /// The same, for a number of processors that is known.
 pub(crate) fn control_threads_for(processors: NonZeroUsize) -> anyhow::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(processors.get())
+        .worker_threads(processors.get().div_ceil(2))
         .enable_all()
         .build()
         .explain("cannot start the host's threads", "look at the limits of this process, such as `ulimit -u`")

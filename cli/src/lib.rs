@@ -36,6 +36,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 pub use build::build;
+pub use host::control_threads;
 
 use args::{Cli, Command};
 use failure::Failure;

@@ -1,23 +1,12 @@
 //! How much time a call has used: on a processor, summed over its slices, and on the clock.
 
-use std::cell::Cell;
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use rustix::time::{ClockId, clock_gettime};
 use tokio::sync::Notify;
 
-thread_local! {
-    /// When the slice that runs on this thread began, in the thread's processor time.
-    static SLICE_START: Cell<Duration> = const { Cell::new(Duration::ZERO) };
-}
-
-/// The processor time of this thread.
-pub(crate) fn thread_time() -> Duration {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
-    Duration::new(u64::try_from(time.tv_sec).unwrap_or(0), u32::try_from(time.tv_nsec).unwrap_or(0))
-}
+use super::slice_clock;
 
 fn nanos(time: Duration) -> u64 {
     u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
@@ -70,19 +59,16 @@ impl CallClock {
         nanos(self.cpu_now()) >= self.cpu_limit.load(Ordering::Relaxed)
     }
 
-    /// A slice begins on this thread, at this processor time of it.
-    pub(crate) fn begin_slice(at: Duration) {
-        SLICE_START.set(at);
-    }
-
     /// Processor time of the slice that runs on this thread.
     pub(crate) fn slice_so_far() -> Duration {
-        thread_time().saturating_sub(SLICE_START.get())
+        slice_clock::so_far()
     }
 
-    /// A slice of this call has ended.
-    pub(crate) fn end_slice(&self, took: Duration) {
+    /// The slice on this thread has ended, and was one of this call. What it took.
+    pub(crate) fn end_slice(&self) -> Duration {
+        let took = slice_clock::end();
         self.cpu.fetch_add(nanos(took), Ordering::Relaxed);
+        took
     }
 
     /// Processor time so far, with the slice that runs now. On the guest's thread.

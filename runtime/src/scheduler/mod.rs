@@ -8,6 +8,7 @@
 
 mod clock;
 mod queue;
+mod slice_clock;
 mod threads;
 mod virtual_time;
 

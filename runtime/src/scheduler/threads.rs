@@ -16,8 +16,9 @@ use insula_tenancy::TenantId;
 use parking_lot::{Condvar, Mutex};
 use tokio::runtime::Handle;
 
-use super::clock::{CallClock, thread_time};
+use super::clock::CallClock;
 use super::queue::{FairQueue, Slice};
+use super::slice_clock;
 use super::virtual_time::Weight;
 use crate::engine::{Bell, Pulse, Ticker};
 
@@ -273,11 +274,9 @@ fn run(shared: &Shared, number: usize, pulse: Option<&Pulse>) {
 fn turn(slice: Slice<TenantId>, runnable: Runnable<Meta>) -> Duration {
     SLICE.set(Some(slice));
     let clock = Arc::clone(&runnable.metadata().clock);
-    CallClock::begin_slice(thread_time());
+    slice_clock::begin();
     runnable.run();
-    let took = CallClock::slice_so_far();
-    clock.end_slice(took);
-    took
+    clock.end_slice()
 }
 
 impl<T> Future for CallTask<T> {
