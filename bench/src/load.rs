@@ -2,10 +2,15 @@
 //! on one thread, and that check every answer.
 
 use std::net::SocketAddr;
+use std::os::fd::OwnedFd;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
+use rustix::time::{
+    Itimerspec, TimerfdClockId, TimerfdFlags, TimerfdTimerFlags, Timespec, timerfd_create, timerfd_settime,
+};
 use serde::{Deserialize, Serialize};
+use tokio::io::unix::AsyncFd;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
@@ -44,10 +49,14 @@ pub(crate) struct Options {
     /// Writes a value durably, instead of asking for it back.
     #[arg(long)]
     put: bool,
+    /// Requests a second over all connections, each sent when it is due whatever became of those before (an open loop as far as
+    /// the connections go: a request that finds its own busy waits, and its wait counts).
+    #[arg(long)]
+    rate: Option<u32>,
 }
 
 pub(crate) fn main(options: &Options) -> anyhow::Result<()> {
-    let Options { address, path, connections, key, put, .. } = options;
+    let Options { address, path, connections, key, put, rate, .. } = options;
     let time = Duration::from_secs_f64(options.seconds);
     let authorization = key.as_ref().map(|key| format!("Authorization: Bearer {key}\r\n")).unwrap_or_default();
     let method = if *put { "PUT" } else { "POST" };
@@ -55,7 +64,9 @@ pub(crate) fn main(options: &Options) -> anyhow::Result<()> {
         "{method} {path} HTTP/1.1\r\nHost: {address}\r\n{authorization}Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{BODY}",
         BODY.len()
     );
-    let request = Request { text: request, echoes: !put };
+    #[expect(clippy::cast_precision_loss, reason = "a handful of connections")]
+    let pace = rate.map(|rate| Duration::from_secs_f64(*connections as f64 / f64::from(rate.max(1))));
+    let request = Request { text: request, echoes: !put, pace };
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let measured = runtime.block_on(run(*address, request, *connections, time))?;
     output::line(&serde_json::to_string(&measured)?);
@@ -67,13 +78,17 @@ struct Request {
     text: String,
     /// Whether the answer is the body that was sent.
     echoes: bool,
+    /// Between two requests of a connection, in an open loop.
+    pace: Option<Duration>,
 }
 
 async fn run(address: SocketAddr, request: Request, connections: usize, time: Duration) -> anyhow::Result<Measured> {
     let began = Instant::now();
     let mut tasks = Vec::new();
-    for _ in 0..connections {
-        tasks.push(tokio::spawn(connection(address, request.clone(), began + time)));
+    for number in 0..connections {
+        // Connections are due one after another, and not all at once.
+        let first = request.pace.unwrap_or_default().mul_f64(part(number, connections));
+        tasks.push(tokio::spawn(connection(address, request.clone(), began + first, began + time)));
     }
     let (mut latencies, mut errors) = (Vec::new(), 0);
     for task in tasks {
@@ -91,12 +106,18 @@ async fn run(address: SocketAddr, request: Request, connections: usize, time: Du
     Ok(Measured { requests: latencies.len() as u64, errors, seconds, p50_us: at(500), p99_us: at(990) })
 }
 
+fn part(of: usize, all: usize) -> f64 {
+    #[expect(clippy::cast_precision_loss, reason = "a handful of connections")]
+    let part = of as f64 / all.max(1) as f64;
+    part
+}
+
 /// One request after another, on a new connection where the last one ended.
-async fn connection(address: SocketAddr, request: Request, end: Instant) -> (Vec<Duration>, u64) {
+async fn connection(address: SocketAddr, request: Request, mut due: Instant, end: Instant) -> (Vec<Duration>, u64) {
     let mut buffer = vec![0; 16 << 10];
     let (mut latencies, mut errors) = (Vec::new(), 0);
     while Instant::now() < end {
-        if requests(address, &request, end, &mut buffer, &mut latencies, &mut errors).await.is_err() {
+        if requests(address, &request, &mut due, end, &mut buffer, &mut latencies, &mut errors).await.is_err() {
             errors += 1;
             // Not as fast as the machine can fail.
             tokio::time::sleep(Duration::from_millis(1)).await;
@@ -108,6 +129,7 @@ async fn connection(address: SocketAddr, request: Request, end: Instant) -> (Vec
 async fn requests(
     address: SocketAddr,
     request: &Request,
+    due: &mut Instant,
     end: Instant,
     buffer: &mut [u8],
     latencies: &mut Vec<Duration>,
@@ -115,8 +137,17 @@ async fn requests(
 ) -> anyhow::Result<()> {
     let mut stream = TcpStream::connect(address).await.context("connect")?;
     stream.set_nodelay(true)?;
+    let alarm = Alarm::new()?;
     while Instant::now() < end {
-        let began = Instant::now();
+        let began = match request.pace {
+            None => Instant::now(),
+            Some(pace) => {
+                let this = *due;
+                alarm.until(this).await?;
+                *due = this + pace;
+                this
+            }
+        };
         stream.write_all(request.text.as_bytes()).await?;
         let (head, body) = answer(&mut stream, buffer).await?;
         if is_right(head, body, request.echoes) {
@@ -126,6 +157,41 @@ async fn requests(
         }
     }
     Ok(())
+}
+
+/// A timer of the kernel. Tokio's own has a resolution of a millisecond, which is longer than what is measured.
+struct Alarm(AsyncFd<OwnedFd>);
+
+impl Alarm {
+    fn new() -> anyhow::Result<Self> {
+        let timer = timerfd_create(TimerfdClockId::Monotonic, TimerfdFlags::NONBLOCK)?;
+        #[expect(
+            deprecated,
+            reason = "its successor asks for `unsafe`; an `OwnedFd` is open for as long as it is there"
+        )]
+        let timer = AsyncFd::new(timer)?;
+        Ok(Self(timer))
+    }
+
+    async fn until(&self, due: Instant) -> anyhow::Result<()> {
+        let left = due.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return Ok(());
+        }
+        let it_value = Timespec { tv_sec: left.as_secs().try_into()?, tv_nsec: left.subsec_nanos().into() };
+        let never_again = Timespec { tv_sec: 0, tv_nsec: 0 };
+        timerfd_settime(
+            self.0.get_ref(),
+            TimerfdTimerFlags::empty(),
+            &Itimerspec { it_interval: never_again, it_value },
+        )?;
+        loop {
+            let mut ready = self.0.readable().await?;
+            if ready.try_io(|timer| Ok(rustix::io::read(timer, &mut [0; 8])?)).is_ok() {
+                return Ok(());
+            }
+        }
+    }
 }
 
 fn is_right(head: &[u8], body: &[u8], echoes: bool) -> bool {

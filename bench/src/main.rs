@@ -9,6 +9,7 @@ mod load;
 mod metering;
 mod neighbours;
 mod output;
+mod peers;
 mod registry;
 mod storage;
 mod subject;
@@ -44,6 +45,8 @@ enum Command {
     Guests(guests::Options),
     /// A quiet tenant beside one that attacks the host, in each way there is.
     Neighbours(neighbours::Options),
+    /// Other hosts' echo beside ours, with a page and plots.
+    Peers(peers::Options),
     /// The load: a process of its own.
     #[command(hide = true)]
     Load(load::Options),
@@ -76,6 +79,7 @@ fn main() -> ExitCode {
         Command::CompileWorker => return insula_runtime::worker::main(),
         Command::Echo(options) => echo::run(&options),
         Command::Tenants(options) => registry::run(&options),
+        Command::Peers(options) => peers::run(&options),
         Command::Load(options) => load::main(&options),
         Command::Guests(options) => guests::run(&options),
         Command::Neighbours(options) => neighbours::run(&options),
