@@ -22,6 +22,8 @@ pub(crate) struct Cli {
 pub(crate) enum Command {
     /// The two-minute tour: two tenants, real agents, a hostile one, and the bills
     Demo(commands::demo::Args),
+    /// Begin a new agent, in Rust, JavaScript or Python
+    New(commands::new::Args),
     /// Develop agents: a local host that rebuilds and redeploys on save
     Dev(commands::dev::Args),
     /// Call an agent once, in a throw-away host

@@ -14,6 +14,7 @@ pub(crate) mod key;
 pub(crate) mod limits;
 pub(crate) mod login;
 pub(crate) mod logs;
+pub(crate) mod new;
 pub(crate) mod run;
 pub(crate) mod serve;
 pub(crate) mod storage;
@@ -27,6 +28,7 @@ use crate::terminal::Terminal;
 /// Runs a command.
 pub(crate) fn run(command: Command, terminal: &Terminal) -> anyhow::Result<()> {
     match command {
+        Command::New(args) => new::run(&args, terminal),
         Command::Demo(args) => demo::run(&args, terminal),
         Command::Dev(args) => dev::run(args, terminal),
         Command::Run(args) => run::run(&args, terminal),

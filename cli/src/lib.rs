@@ -27,6 +27,7 @@ mod signals;
 mod source;
 mod terminal;
 mod toml_text;
+mod vendored;
 mod wire;
 
 use std::process::ExitCode;

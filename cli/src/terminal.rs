@@ -5,6 +5,7 @@
 //! agent's message) goes through [`plain`] first, so that it cannot drive the reader's terminal; the one exception is
 //! the body of an agent's answer, which is passed on byte by byte.
 
+mod ask;
 mod number;
 mod progress;
 mod style;
@@ -24,7 +25,7 @@ pub(crate) use number::{amount, by_name, bytes, clock, count, day, duration_us, 
 use progress::Place;
 pub(crate) use progress::Progress;
 pub(crate) use style::{bad, bold, dim, good, mark, warn};
-pub(crate) use table::{Cell, Table, facts};
+pub(crate) use table::{Cell, Table, facts, steps};
 
 /// Where output goes, and in which form. Copies write to the same place.
 #[derive(Debug, Clone)]
