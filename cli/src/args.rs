@@ -28,6 +28,8 @@ pub(crate) enum Command {
     Dev(commands::dev::Args),
     /// Call an agent once, in a throw-away host
     Run(commands::run::Args),
+    /// Run an agent's cases, each in two tenants of a throw-away host
+    Test(commands::test::Args),
     /// Run a host
     Serve(commands::serve::Args),
     /// Build an agent's component

@@ -19,6 +19,7 @@ pub(crate) mod run;
 pub(crate) mod serve;
 pub(crate) mod storage;
 pub(crate) mod tenant;
+pub(crate) mod test;
 pub(crate) mod tier;
 pub(crate) mod usage;
 
@@ -29,6 +30,7 @@ use crate::terminal::Terminal;
 pub(crate) fn run(command: Command, terminal: &Terminal) -> anyhow::Result<()> {
     match command {
         Command::New(args) => new::run(&args, terminal),
+        Command::Test(args) => test::run(&args, terminal),
         Command::Demo(args) => demo::run(&args, terminal),
         Command::Dev(args) => dev::run(args, terminal),
         Command::Run(args) => run::run(&args, terminal),

@@ -136,12 +136,8 @@ fn ask_language(terminal: &Terminal) -> anyhow::Result<Template> {
 
 fn show(place: &Place, template: Template, terminal: &Terminal) {
     let folder = place.folder.display();
-    terminal.say(format_args!(
-        "{} {} {}",
-        mark(true),
-        bold(&place.name),
-        dim(format_args!("{} in {folder}", template.label()))
-    ));
+    let what = format!("a {} agent in {folder}", template.label());
+    terminal.say(format_args!("{} {} {}", mark(true), bold(&place.name), dim(what)));
     let input = "insula run . --input '{\"name\": \"Ada\"}'".to_owned();
     terminal.note("");
     terminal.note_all(&terminal::steps([
