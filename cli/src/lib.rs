@@ -33,7 +33,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-pub use build::build;
+pub use build::{build, install};
 
 use args::{Cli, Command};
 use failure::Failure;
