@@ -34,7 +34,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-pub use build::build;
+pub use build::{build, install};
 
 use args::{Cli, Command};
 use failure::Failure;

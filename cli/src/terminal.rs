@@ -124,6 +124,25 @@ impl Terminal {
         self.progress.show(label)
     }
 
+    /// Asks a question that Enter answers with yes. Where nobody is there to ask, the answer is no.
+    pub(crate) fn ask(&self, question: &str) -> anyhow::Result<bool> {
+        if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+            return Ok(false);
+        }
+        let asked = self.progress.aside(|| {
+            let mut stream = anstream::stderr().lock();
+            write!(stream, "{} [Y/n] ", plain(question)).and_then(|()| stream.flush())
+        });
+        let mut answer = String::new();
+        asked
+            .and_then(|()| io::stdin().read_line(&mut answer))
+            .map(|count| {
+                // The end of the input is no yes.
+                count > 0 && matches!(answer.trim().to_lowercase().as_str(), "" | "y" | "yes")
+            })
+            .map_err(anyhow::Error::from)
+    }
+
     /// Says what failed, why, and what to do.
     pub(crate) fn fail(&self, error: &anyhow::Error) {
         let failure = Failure::read(error);

@@ -120,7 +120,7 @@ fn suggestion(text: &str) -> Option<String> {
 
 fn ask_name(terminal: &Terminal) -> anyhow::Result<Place> {
     loop {
-        let answer = terminal.ask("Name of the agent", "my-agent")?;
+        let answer = terminal.ask_line("Name of the agent", "my-agent")?;
         match Place::read(Path::new(answer.trim())) {
             Ok(place) => return Ok(place),
             Err(error) => terminal.fail(&error),
@@ -138,15 +138,21 @@ fn show(place: &Place, template: Template, terminal: &Terminal) {
     let folder = place.folder.display();
     let what = format!("a {} agent in {folder}", template.label());
     terminal.say(format_args!("{} {} {}", mark(true), bold(&place.name), dim(what)));
-    let input = "insula run . --input '{\"name\": \"Ada\"}'".to_owned();
     terminal.note("");
-    terminal.note_all(&terminal::steps([
-        (format!("cd {folder}"), ""),
-        ("insula test".to_owned(), "build it, and run its cases on the real host"),
-        (input, "call it once"),
-        ("insula dev".to_owned(), "serve it here; rebuild and redeploy on save"),
-        ("insula deploy".to_owned(), "put it on the host that you logged in to"),
-    ]));
+    let install = "install the tools that it is built with, and build".to_owned();
+    let install = (template != Template::Rust).then(|| ("insula build --install".to_owned(), install));
+    let mut steps = vec![(format!("cd {folder}"), String::new())];
+    steps.extend(install);
+    steps.extend(
+        [
+            ("insula test", "build it, and run its cases on the real host"),
+            ("insula run . --input '{\"name\": \"Ada\"}'", "call it once"),
+            ("insula dev", "serve it here; rebuild and redeploy on save"),
+            ("insula deploy", "put it on the host that you logged in to"),
+        ]
+        .map(|(command, what)| (command.to_owned(), what.to_owned())),
+    );
+    terminal.note_all(&terminal::steps(steps));
 }
 
 #[cfg(test)]

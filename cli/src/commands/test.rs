@@ -27,7 +27,7 @@ use crate::manifest::Manifest;
 use crate::source::Agent;
 use crate::terminal::Terminal;
 
-use case::Case;
+use case::{Case, Sameness};
 use report::Report;
 use snapshot::Snapshots;
 use stage::Stage;
@@ -48,7 +48,7 @@ Examples:
 
 A case is a file, cases/NAME.toml:
   about = \"The third visit makes a regular\"
-  deterministic = true              also \"answers\" (fuel may differ), or false (it tells the time)
+  deterministic = true              or \"answers\": fuel may differ, as in JavaScript and Python; or false: it tells the time
   [config]                          on top of insula.toml
   greeting = \"Salve\"
   [storage.visitors]                what is there before: text, json, number or file; ttl-ms
@@ -62,7 +62,8 @@ A case is a file, cases/NAME.toml:
   Ada = { json = { visits = 3 } }
 
 A call is also given content-type, metadata and idempotency-key. Every case runs twice, in two tenants of one throw-away
-host: the second run must change nothing of the first tenant's, and both must end alike, to the unit of fuel.
+host: the second run must change nothing of the first tenant's, and both must end alike: with the same answers and
+storage, and in Rust to the unit of fuel.
 
 Exit codes: 0 all passed, 1 a case failed, 2 the cases are put together wrongly, or there are none.")]
 pub(crate) struct Args {
@@ -81,7 +82,8 @@ pub(crate) fn run(args: &Args, terminal: &Terminal) -> anyhow::Result<()> {
     logging::start(Format::Text, Level::Error);
     // First what fails fast: a build takes longer.
     let manifest = Manifest::load(&args.folder)?;
-    let cases = case::load_all(&args.folder, args.filter.as_deref()).map_err(|wrong| told(wrong, terminal))?;
+    let cases = case::load_all(&args.folder, args.filter.as_deref(), Sameness::of(manifest.language))
+        .map_err(|wrong| told(wrong, terminal))?;
     let agent = Agent::load(&args.folder, terminal)?;
     let started = Instant::now();
     let data = tempfile::tempdir().explain("cannot make a temporary directory", "make room, or set TMPDIR")?;

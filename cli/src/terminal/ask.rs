@@ -16,7 +16,7 @@ impl Terminal {
     }
 
     /// Asks for a line.
-    pub(crate) fn ask(&self, question: &str, standard: &str) -> anyhow::Result<String> {
+    pub(crate) fn ask_line(&self, question: &str, standard: &str) -> anyhow::Result<String> {
         let theme = ColorfulTheme::default();
         let input = Input::with_theme(&theme).with_prompt(question).default(standard.to_owned());
         input.interact_text().explain("the question was not answered", "give the answer on the command line")

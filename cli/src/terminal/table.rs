@@ -91,7 +91,7 @@ pub(crate) fn facts<L: Display, V: Display>(pairs: impl IntoIterator<Item = (L, 
 }
 
 /// Commands to type, with dim words behind them on what they do, lined up.
-pub(crate) fn steps<'a>(pairs: impl IntoIterator<Item = (String, &'a str)>) -> Vec<String> {
+pub(crate) fn steps(pairs: impl IntoIterator<Item = (String, String)>) -> Vec<String> {
     let rows: Vec<_> =
         pairs.into_iter().map(|(command, what)| vec![Cell::text(command), Cell::text(what).styled(dim)]).collect();
     align(&rows)

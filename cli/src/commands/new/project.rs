@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn a_project_has_the_name_the_sdk_and_the_contract() {
-        for template in [Template::Rust] {
+        for template in Template::ALL {
             let files = template.files("greeter");
             let text = |wanted: &str| {
                 let found = files.iter().find(|(path, _)| path == wanted);

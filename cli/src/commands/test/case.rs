@@ -9,6 +9,7 @@ use toml::{Spanned, Table, Value};
 
 use crate::failure::{Explain, Failure};
 use crate::input;
+use crate::manifest::Language;
 use crate::toml_text::TomlText;
 
 use super::expect::{Bound, Expect};
@@ -26,6 +27,16 @@ pub(super) enum Sameness {
     Answers,
     /// Nothing: what tells the time, or rolls dice.
     Nothing,
+}
+
+impl Sameness {
+    /// What can be expected of a language: the engines of JavaScript and Python take another number of steps each time.
+    pub(super) fn of(language: Language) -> Self {
+        match language {
+            Language::Rust => Self::Everything,
+            Language::Js | Language::Python => Self::Answers,
+        }
+    }
 }
 
 /// A case that was read and checked.
@@ -109,6 +120,8 @@ pub(super) struct ExpectTable {
 /// Where a case comes from: its text, for errors, and the folder that its files are named from.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Source<'a> {
+    /// What holds where the case says nothing of it.
+    pub(super) sameness: Sameness,
     pub(super) text: TomlText<'a>,
     pub(super) agent: &'a Path,
 }
@@ -135,11 +148,11 @@ impl Source<'_> {
 
 impl Case {
     /// Reads a case of the agent in this folder.
-    pub(super) fn load(path: &Path, agent: &Path) -> anyhow::Result<Self> {
+    pub(super) fn load(path: &Path, agent: &Path, sameness: Sameness) -> anyhow::Result<Self> {
         let text = std::fs::read_to_string(path)
             .explain(format_args!("cannot read the case {}", path.display()), "make it a text file in UTF-8")?;
         let name = path.file_stem().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        Self::parse(name, Source { text: TomlText { text: &text, path }, agent })
+        Self::parse(name, Source { sameness, text: TomlText { text: &text, path }, agent })
     }
 
     pub(super) fn parse(name: String, source: Source<'_>) -> anyhow::Result<Self> {
@@ -148,7 +161,7 @@ impl Case {
             let advice = "add a call, such as\n[[call]]\ninput = \"hello\"\nexpect.status = 200";
             return Err(source.text.failure(None, "the case calls nothing", advice).into());
         }
-        let sameness = file.deterministic.as_ref().map_or(Ok(Sameness::Everything), |word| sameness(&source, word))?;
+        let sameness = file.deterministic.as_ref().map_or(Ok(source.sameness), |word| sameness(&source, word))?;
         let mut before = Vec::new();
         for (bucket, entries) in file.storage {
             bucket_name(&source, &bucket)?;
@@ -227,7 +240,11 @@ pub(super) fn only_entry<'t>(table: &'t Table, names: &[&str]) -> Option<(&'t st
 }
 
 /// The cases of an agent, in the order of their names; or everything that is wrong with them.
-pub(super) fn load_all(agent: &Path, filter: Option<&str>) -> Result<Vec<Case>, Vec<anyhow::Error>> {
+pub(super) fn load_all(
+    agent: &Path,
+    filter: Option<&str>,
+    sameness: Sameness,
+) -> Result<Vec<Case>, Vec<anyhow::Error>> {
     let folder = agent.join("cases");
     let mut paths = Vec::new();
     // A folder that is not there has no cases.
@@ -253,7 +270,7 @@ pub(super) fn load_all(agent: &Path, filter: Option<&str>) -> Result<Vec<Case>, 
     }
     let (mut cases, mut wrong) = (Vec::new(), Vec::new());
     for path in paths {
-        match Case::load(&path, agent) {
+        match Case::load(&path, agent, sameness) {
             Ok(case) => cases.push(case),
             Err(error) => wrong.push(error),
         }

@@ -34,7 +34,10 @@ Mary = { number = -7 }
 
 fn parse(text: &str) -> anyhow::Result<Case> {
     let agent = Path::new("/nowhere");
-    Case::parse("good".into(), Source { text: TomlText { text, path: Path::new("cases/good.toml") }, agent })
+    Case::parse(
+        "good".into(),
+        Source { sameness: Sameness::Nothing, text: TomlText { text, path: Path::new("cases/good.toml") }, agent },
+    )
 }
 
 #[test]
@@ -85,16 +88,20 @@ fn a_typo_is_an_error_with_its_line_and_says_what_to_write() {
 #[test]
 fn an_agent_without_cases_and_a_filter_that_finds_none_are_wrong_usage() {
     let agent = tempfile::tempdir().unwrap();
-    let wrong = |filter| Failure::read(&load_all(agent.path(), filter).unwrap_err()[0]);
+    let wrong = |filter| Failure::read(&load_all(agent.path(), filter, Sameness::Nothing).unwrap_err()[0]);
     assert!(wrong(None).is_usage() && wrong(None).what().contains("no cases"));
     std::fs::create_dir(agent.path().join("cases")).unwrap();
     std::fs::write(agent.path().join("cases/one.toml"), "[[call]]\ninput = \"x\"\n").unwrap();
     std::fs::write(agent.path().join("cases/notes.md"), "").unwrap();
     assert!(wrong(Some("two")).is_usage() && wrong(Some("two")).what().contains("two"));
-    assert_eq!(load_all(agent.path(), Some("n")).unwrap()[0].name, "one");
+    assert_eq!(load_all(agent.path(), Some("n"), Sameness::Nothing).unwrap()[0].name, "one");
     std::fs::write(agent.path().join("cases/a.toml"), "x = 1\n").unwrap();
     std::fs::write(agent.path().join("cases/b.toml"), "y = 1\n").unwrap();
-    assert_eq!(load_all(agent.path(), None).unwrap_err().len(), 2, "all that is wrong is told at once");
+    assert_eq!(
+        load_all(agent.path(), None, Sameness::Nothing).unwrap_err().len(),
+        2,
+        "all that is wrong is told at once"
+    );
 }
 
 #[test]
