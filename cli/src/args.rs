@@ -1,6 +1,8 @@
 //! The command line's shape: one variant a command. Each command's own arguments stand with the command.
 
-use clap::{Parser, Subcommand};
+mod teaching;
+
+use clap::{ArgMatches, Command as ClapCommand, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands;
 
@@ -15,6 +17,20 @@ pub(crate) struct Cli {
     /// Print the result as JSON, for scripts
     #[arg(long, global = true)]
     pub(crate) json: bool,
+}
+
+/// The command line as it is parsed and as its help shows it.
+pub(crate) fn command() -> ClapCommand {
+    teaching::taught(Cli::command())
+}
+
+impl Cli {
+    /// Parses the arguments of this process.
+    pub(crate) fn of_process() -> Result<Self, clap::Error> {
+        let mut command = command();
+        let mut matches: ArgMatches = command.try_get_matches_from_mut(std::env::args_os())?;
+        Self::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
+    }
 }
 
 /// What to do.
@@ -70,6 +86,8 @@ pub(crate) enum Command {
     Audit(commands::audit::Args),
     /// Check a key and keep it in the profile
     Login(commands::login::Args),
+    /// Print what a shell needs to complete commands
+    Completion(commands::completion::Args),
     /// Compile a component from standard input: what a host starts for each upload
     #[command(hide = true)]
     CompileWorker,
@@ -77,13 +95,11 @@ pub(crate) enum Command {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
     fn the_arguments_make_sense_together() {
-        Cli::command().debug_assert();
+        command().debug_assert();
     }
 
     #[test]

@@ -5,6 +5,7 @@ pub(crate) mod audit;
 pub(crate) mod build;
 pub(crate) mod cache;
 pub(crate) mod check;
+pub(crate) mod completion;
 pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod deploy;
@@ -51,6 +52,10 @@ pub(crate) fn run(command: Command, terminal: &Terminal) -> anyhow::Result<()> {
         Command::Key(act) => key::run(&act, terminal),
         Command::Audit(args) => audit::run(&args, terminal),
         Command::Login(args) => login::run(&args, terminal),
+        Command::Completion(args) => {
+            completion::run(&args, terminal);
+            Ok(())
+        }
         // Handled before there is a terminal to write to; see `lib.rs`.
         Command::CompileWorker => Ok(()),
     }

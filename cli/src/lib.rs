@@ -32,8 +32,6 @@ mod wire;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
 pub use build::{build, install};
 
 use args::{Cli, Command};
@@ -48,7 +46,7 @@ const WRONG_USAGE: u8 = 2;
 /// Runs the command line of this process: 0 done, 1 the operation failed, 2 wrong usage.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::of_process() {
         Ok(cli) => cli,
         Err(stop) => {
             let shown = stop.print().is_ok();

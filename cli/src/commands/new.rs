@@ -15,16 +15,10 @@ use project::Template;
 
 /// Arguments of `new`.
 #[derive(Debug, clap::Args)]
-#[command(after_help = "\
-Examples:
-  insula new greeter --lang rust          a project in ./greeter
-  insula new greeter --lang js            the same in JavaScript
-  insula new greeter --lang js --typescript
-  insula new agents/greeter --lang python
-  insula new                              asks, on a terminal
-
-A project has an agent with storage, cache, log and configuration, a unit test, cases for `insula test`, and the SDK and
-the contract in vendor/. Next: `insula test` and `insula dev` in the new folder.")]
+#[command(
+    after_help = "A project has an agent that uses storage, cache, log and configuration, unit tests, cases for `insula test`, \
+                  and the SDK and the contract in vendor/. Nothing that is there is written over."
+)]
 pub(crate) struct Args {
     /// The agent's name, or a path that ends in it; asked for on a terminal
     #[arg(value_name = "NAME")]

@@ -41,31 +41,29 @@ const PAIRS: usize = 8;
 /// Arguments of `test`.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Examples:
-  insula test                       all cases of the agent here
-  insula test greeter --filter no   those with `no` in their name
-  insula test --update              keeps the answers of calls that have `expect.snapshot`
+A case is a file, cases/NAME.toml. docs/cases.md has every field:
 
-A case is a file, cases/NAME.toml:
   about = \"The third visit makes a regular\"
-  deterministic = true              or \"answers\": fuel may differ, as in JavaScript and Python; or false: it tells the time
-  [config]                          on top of insula.toml
-  greeting = \"Salve\"
-  [storage.visitors]                what is there before: text, json, number or file; ttl-ms
-  Ada = { json = { visits = 2 } }
-  [[call]]                          one or more, in order
-  json = { name = \"Ada\" }           or input = \"text\", or input-file = \"requests/one.json\"
-  expect.json = { visits = 3 }      what the answer must have; also body, body-file, contains = [..],
-                                    matches = [regex, ..], status, code, content-type, metadata, snapshot = true
-  expect.bill = { fuel = 500_000, peak-memory = \"2 MiB\", storage-operations = 4 }
-  [storage-after.visitors]          all that is there afterwards; also contains, any = true
+
+  [storage.visitors]                 # what is there before
+  Ada = { json = { visits = 2 } }    # also \"text\", { number = 7 }, { file = .. }
+
+  [[call]]                           # one or more, in order
+  json = { name = \"Ada\" }          # or input = \"..\", or input-file = \"..\"
+  expect.json = { visits = 3 }       # what the answer has at least
+  expect.bill = { fuel = 500_000, peak-memory = \"2 MiB\" }
+
+  [storage-after.visitors]           # all that is there afterwards
   Ada = { json = { visits = 3 } }
 
-A call is also given content-type, metadata and idempotency-key. Every case runs twice, in two tenants of one throw-away
-host: the second run must change nothing of the first tenant's, and both must end alike: with the same answers and
-storage, and in Rust to the unit of fuel.
+Of an answer `expect` also takes status, code, body, body-file, contains,
+matches, metadata, content-type and snapshot = true.
 
-Exit codes: 0 all passed, 1 a case failed, 2 the cases are put together wrongly, or there are none.")]
+Every case runs twice, in two tenants of one throw-away host: the second run
+must change nothing of the first tenant's, and both must end alike.
+
+Exit codes: 0 all passed, 1 a case failed, 2 the cases are put together
+wrongly, or there are none.")]
 pub(crate) struct Args {
     /// The agent's folder
     #[arg(value_name = "DIR", default_value = ".")]
