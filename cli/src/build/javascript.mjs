@@ -3,7 +3,7 @@
 // Standard error has what the tools say, untouched. The last line of standard output says what went in.
 
 import { mkdirSync, renameSync, writeFileSync } from "node:fs";
-import { dirname, join, resolve } from "node:path";
+import { dirname, join, relative, resolve } from "node:path";
 
 const job = JSON.parse(process.argv.at(-1));
 const folder = process.cwd();
@@ -71,8 +71,7 @@ function lines(map) {
 
 /** Code that puts the author's own files and lines in place of the bundle's in a stack. */
 function tracing({ map }) {
-  const root = resolve(folder);
-  const sources = map.sources.map((name) => resolve(dirname(bundle), name)).map((path) => (path.startsWith(`${root}/`) ? path.slice(root.length + 1) : path));
+  const sources = map.sources.map((name) => relative(folder, resolve(dirname(bundle), name)));
   const original = (stack, table, names) =>
     stack.replace(/(?:[\w./-]*\/)?agent\.js:(\d+)(?::\d+)?/g, (whole, number) => {
       let found = null;
@@ -88,10 +87,7 @@ function tracing({ map }) {
 
 /** A file of a package is named as it is imported. */
 function short(path) {
-  const at = path.lastIndexOf("/node_modules/");
-  if (at >= 0) return path.slice(at + "/node_modules/".length);
-  const sdk = path.indexOf("/sdk/javascript/src/");
-  return sdk >= 0 ? `insula-sdk/${path.slice(sdk + "/sdk/javascript/".length)}` : path;
+  return path.replace(/^.*(?:^|\/)node_modules\//, "").replace(/^.*\/sdk\/javascript\//, "insula-sdk/");
 }
 
 async function component(code) {
