@@ -24,6 +24,7 @@ mod kills;
 mod ledger;
 mod limits;
 mod matrix;
+mod newcomer;
 mod probes;
 mod published;
 mod recall;
