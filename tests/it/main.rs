@@ -31,5 +31,6 @@ mod recall;
 mod restart;
 mod shut_in;
 mod tiers;
+mod tutorial;
 mod uploads;
 mod versions;
