@@ -48,6 +48,7 @@ const PYTHON: Language = Language {
 impl Language {
     /// Whether its toolchain is here. CI has all of them.
     #[expect(clippy::disallowed_methods, reason = "whether this is CI is said in the environment and nowhere else")]
+    #[expect(clippy::print_stderr, reason = "what is left out is said in one line")]
     fn is_here(&self) -> bool {
         let runs =
             |program: &&&str| Command::new(program).arg("--version").output().is_ok_and(|out| out.status.success());

@@ -47,6 +47,15 @@ pub(crate) fn run(args: &Args, terminal: &Terminal) -> anyhow::Result<()> {
     if args.typescript && args.lang.is_some_and(|lang| lang != Lang::Js) {
         return Err(Failure::usage("`--typescript` goes with `--lang js`").advise("leave one of the two out").into());
     }
+    let place = match given {
+        Some(place) => place,
+        None if asks => ask_name(terminal)?,
+        None => {
+            return Err(Failure::usage("the name is not said, and there is no terminal to ask on")
+                .advise("give one, such as `insula new greeter --lang rust`")
+                .into());
+        }
+    };
     let template = match (args.lang, args.typescript) {
         (_, true) => Template::TypeScript,
         (Some(Lang::Rust), false) => Template::Rust,
@@ -56,15 +65,6 @@ pub(crate) fn run(args: &Args, terminal: &Terminal) -> anyhow::Result<()> {
         (None, false) => {
             return Err(Failure::usage("the language is not said, and there is no terminal to ask on")
                 .advise("add --lang rust, --lang js or --lang python")
-                .into());
-        }
-    };
-    let place = match given {
-        Some(place) => place,
-        None if asks => ask_name(terminal)?,
-        None => {
-            return Err(Failure::usage("the name is not said, and there is no terminal to ask on")
-                .advise("give one, such as `insula new greeter --lang rust`")
                 .into());
         }
     };
