@@ -11,7 +11,7 @@ use std::path::Path;
 use insula_runtime::{
     Check, EngineSettings, HostSettings, OpenDataDirError, OpenError, Opened, Runtime, Settings, WorkerCommand,
 };
-use insula_server::{BindError, Listeners, Server, ServerSettings};
+use insula_server::{BindError, Listeners, Observer, Server, ServerSettings};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -97,6 +97,17 @@ pub(crate) async fn serve(runtime: &Runtime, settings: ServerSettings) -> anyhow
     serve_on(runtime, settings, listeners)
 }
 
+/// The same, with somebody who sees every call as it is answered.
+pub(crate) async fn serve_observed(
+    runtime: &Runtime,
+    settings: ServerSettings,
+    observer: Observer,
+) -> anyhow::Result<Serving> {
+    let listeners = Listeners::bind(&settings).map_err(taken)?;
+    let server = Server::on(runtime.clone(), settings, listeners).map_err(taken)?;
+    Ok(begin(runtime, server.observed_by(observer)))
+}
+
 /// Listens, and takes nothing yet: connections wait in the kernel.
 pub(crate) fn listen(settings: &ServerSettings) -> anyhow::Result<Listeners> {
     Ok(Listeners::bind(settings).map_err(taken)?)
@@ -111,13 +122,17 @@ fn taken(error: BindError) -> Failure {
 /// Begins to serve on what is listened on already.
 pub(crate) fn serve_on(runtime: &Runtime, settings: ServerSettings, listeners: Listeners) -> anyhow::Result<Serving> {
     let server = Server::on(runtime.clone(), settings, listeners).map_err(taken)?;
+    Ok(begin(runtime, server))
+}
+
+fn begin(runtime: &Runtime, server: Server) -> Serving {
     let (address, admin_address) = (server.address(), server.admin_address());
     let (stop, stopped) = oneshot::channel::<()>();
     let task = tokio::spawn(server.serve(async move {
         // A sender that is gone is an order to stop as well.
         let _ = stopped.await;
     }));
-    Ok(Serving { address, admin_address, runtime: runtime.clone(), stop, task })
+    Serving { address, admin_address, runtime: runtime.clone(), stop, task }
 }
 
 impl Serving {

@@ -25,8 +25,10 @@ mod outcome;
 mod profile;
 mod signals;
 mod source;
+mod source_lines;
 mod terminal;
 mod toml_text;
+mod trouble;
 mod vendored;
 mod wire;
 

@@ -80,7 +80,8 @@ fn show_new(reader: &LogReader, terminal: &Terminal, tenant: Option<&str>, mut s
             terminal.note(format_args!("  {}", terminal::warn(lost(page.lost))));
         }
         let is_last = page.lines.len() < PAGE;
-        for line in page.lines {
+        // How a call ended is shown by whoever follows, and with more than the log has.
+        for line in page.lines.into_iter().filter(|line| line.source != "host") {
             terminal.note(LogLine::from(line).shown(tenant));
         }
         since = page.next;

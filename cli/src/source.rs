@@ -17,13 +17,15 @@ pub(crate) struct Agent {
     /// Where the component is.
     pub(crate) path: PathBuf,
     pub(crate) component: Vec<u8>,
+    /// Absolute, without links.
+    folder: Option<PathBuf>,
 }
 
 impl Agent {
     /// Builds the folder or reads the file. What a failing build printed is passed on.
     pub(crate) fn load(path: &Path, terminal: &Terminal) -> anyhow::Result<Self> {
         if !path.is_dir() {
-            return Ok(Self { manifest: None, path: path.to_owned(), component: read(path)? });
+            return Ok(Self { manifest: None, path: path.to_owned(), component: read(path)?, folder: None });
         }
         let manifest = Manifest::load(path)?;
         let progress = terminal.progress(&format!("building {}", manifest.name));
@@ -35,7 +37,8 @@ impl Agent {
     /// Builds the agent of a folder whose manifest was read.
     pub(crate) fn build(folder: &Path, manifest: Manifest) -> Result<Self, Broken> {
         let path = build::compile(folder, &manifest)?;
-        let agent = Self { component: read(&path)?, path, manifest: Some(manifest) };
+        let folder = folder.canonicalize().ok();
+        let agent = Self { component: read(&path)?, path, manifest: Some(manifest), folder };
         agent.check_capabilities()?;
         Ok(agent)
     }
@@ -48,6 +51,11 @@ impl Agent {
                 .advise("give a name with --agent NAME, or give the agent's folder")
                 .into()
         })
+    }
+
+    /// The folder that it was built in.
+    pub(crate) fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
     }
 
     /// What the runtime's scan makes of the component.

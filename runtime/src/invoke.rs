@@ -16,6 +16,7 @@ use crate::admission::Admitted;
 use crate::bill::Bill;
 use crate::classify::classify;
 use crate::components::Loaded;
+use crate::diagnosis::{self, Diagnosis};
 use crate::engine::{GuestState, call, prepare, within};
 use crate::logs::CallLog;
 use crate::outcome::{AgentError, Call, CallFailure, Invocation, InvokeError, Response};
@@ -37,7 +38,7 @@ const POOL_RETRY: Duration = Duration::from_secs(1);
     reason = "handed over once a call, and a box would be one allocation more for each"
 )]
 enum Ran {
-    Done(Result<Response, CallFailure>, Bill, HostCalls),
+    Done(Result<Response, CallFailure>, Bill, HostCalls, Option<Box<Diagnosis>>),
     /// The pool had nothing left: nothing ran, but for a start function perhaps.
     NoInstance(Bill),
 }
@@ -160,12 +161,12 @@ impl Inner {
     ) -> Result<Invocation, InvokeError> {
         let (clock, quota) = (Arc::clone(&job.clock), job.admitted.quota);
         match self.scheduler.spawn(entry.id, &entry.weight, clock, job.run_to_its_end()).await {
-            Ran::Done(outcome, bill, host_calls) => {
+            Ran::Done(outcome, bill, host_calls, diagnosis) => {
                 self.counters.call(outcome.as_ref().map_or_else(CallFailure::code, |_| "ok"));
                 if outcome == Err(CallFailure::HostFault) {
                     tracing::error!(tenant = %entry.id, invocation = %id, "a call ended by a fault of the host");
                 }
-                Ok(Invocation { id, version, outcome, bill, host_calls, quota })
+                Ok(Invocation { id, version, outcome, bill, host_calls, quota, diagnosis })
             }
             Ran::NoInstance(bill) => Err(InvokeError::NoInstance { retry_after: POOL_RETRY, bill: Box::new(bill) }),
         }
@@ -210,7 +211,7 @@ impl Job {
         let mut unbilled = Unbilled { meter: Arc::clone(&self.meter), clock: Arc::clone(&self.clock), armed: true };
         match AssertUnwindSafe(self.run(&mut unbilled)).catch_unwind().await {
             Ok(ran) => ran,
-            Err(_panic) => Ran::Done(Err(CallFailure::HostFault), unbilled.settle(), HostCalls::default()),
+            Err(_panic) => Ran::Done(Err(CallFailure::HostFault), unbilled.settle(), HostCalls::default(), None),
         }
     }
 
@@ -237,10 +238,14 @@ impl Job {
             unbilled.meter.add(&bill, store.data().host.budget.host_calls_by_kind(), true);
             return Ran::NoInstance(bill);
         }
+        let mut stack = None;
         let outcome = match outcome {
             Ok(Ok(answer)) => response(answer, &limits),
             Ok(Err(error)) => Err(CallFailure::Agent(agent_error(error))),
-            Err(error) => Err(classify(&error, store.data(), &limits)),
+            Err(error) => {
+                stack = Some(diagnosis::stack(&error));
+                Err(classify(&error, store.data(), &limits))
+            }
         };
         let mut bill = settle(&store, &limits, &clock);
         bill.queued_us = u64::try_from(self.admitted.queued.as_micros()).unwrap_or(u64::MAX);
@@ -254,10 +259,14 @@ impl Job {
         {
             log.host(Level::Error, &format!("{}: {failure}", failure.code()));
         }
+        let diagnosis = stack.map(|stack| Box::new(Diagnosis::new(stack, &bill, &limits)));
+        if let Some(line) = diagnosis.as_ref().and_then(|diagnosis| diagnosis.line()) {
+            log.host(Level::Error, &line);
+        }
         // The slot in a memory pool is free before the next call is let in for it.
         drop(store);
         drop(self.admitted);
-        Ran::Done(outcome, bill, host_calls)
+        Ran::Done(outcome, bill, host_calls, diagnosis)
     }
 }
 

@@ -7,6 +7,7 @@ use insula_host_api::HostCalls;
 use insula_tenancy::{InvocationId, VersionId};
 
 use crate::Bill;
+use crate::diagnosis::Diagnosis;
 use crate::shortage::{HostShortage, RateQuota, TenantLimit};
 
 /// One request to an agent.
@@ -37,6 +38,8 @@ pub struct Invocation {
     pub host_calls: HostCalls,
     /// What its tenant's rate left when it was admitted.
     pub quota: RateQuota,
+    /// Where it was and what was left, when the guest did not come to an end of its own.
+    pub diagnosis: Option<Box<Diagnosis>>,
 }
 
 /// What an agent answered.

@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 use crate::ServerSettings;
 use crate::body::BodyRules;
 use crate::memory::Ledger;
+use crate::observer::Observer;
 use crate::turns::Turns;
 
 /// The state of the router. Clones share it.
@@ -34,10 +35,17 @@ pub(crate) struct Shared {
     pub(crate) turns: Turns,
     /// Cancelled when the server begins to stop: endless answers end.
     pub(crate) stopping: CancellationToken,
+    /// Who sees every call as it is answered.
+    pub(crate) observer: Option<Observer>,
 }
 
 impl App {
-    pub(crate) fn new(runtime: Runtime, settings: &ServerSettings, stopping: CancellationToken) -> Self {
+    pub(crate) fn new(
+        runtime: Runtime,
+        settings: &ServerSettings,
+        stopping: CancellationToken,
+        observer: Option<Observer>,
+    ) -> Self {
         let rules = |deadline: Duration| BodyRules { idle: settings.body_idle_timeout, deadline };
         Self(Arc::new(Shared {
             runtime,
@@ -47,6 +55,7 @@ impl App {
             uploads: Ledger::new(settings.upload_disk_bytes),
             turns: Turns::default(),
             stopping,
+            observer,
         }))
     }
 }

@@ -13,8 +13,8 @@ use axum::response::{IntoResponse, Response};
 use http::header::{CONTENT_TYPE, X_CONTENT_TYPE_OPTIONS};
 use http::request::Parts;
 use http::{HeaderMap, HeaderName, HeaderValue};
-use insula_runtime::{Bill, Call, HostCalls, Invocation};
-use insula_tenancy::Invoke;
+use insula_runtime::{Bill, Call, Diagnosis, HostCalls, Invocation};
+use insula_tenancy::{Deploy, Invoke};
 
 use crate::app::App;
 use crate::auth::Caller;
@@ -23,7 +23,7 @@ use crate::headers::{BILL, BILL_DETAIL, META_PREFIX, Stamp, VERSION};
 use crate::input::AgentPath;
 use crate::memory::Hold;
 use crate::problem::Problem;
-use crate::rate_limit;
+use crate::{observer, rate_limit};
 
 /// What a call costs in memory beside its bodies, roughly: its headers, its futures.
 const CALL_OVERHEAD: usize = 4 << 10;
@@ -69,18 +69,31 @@ pub(crate) async fn invoke(
         idempotency_key: metadata::idempotency_key(&parts.headers)?,
         body: BodyReader::new(body, limit, app.body)?.collect(&mut hold).await?,
     };
+    let told = Told { detailed, may_deploy: scope.permit::<Deploy>().is_ok() };
     match app.runtime.invoke(&permit, &agent, call).await {
         Ok(invocation) => {
             stamp.set_request(invocation.id);
-            Ok(answer(invocation, hold, detailed))
+            observer::tell(&app, &scope, &agent, &Ok(&invocation));
+            Ok(answer(invocation, hold, told))
         }
         Err(refused) => {
             let bill = refused.bill();
-            let mut response = Problem::from(refused).into_response();
+            let problem = Problem::from(refused);
+            observer::tell(&app, &scope, &agent, &Err((&problem, bill)));
+            let mut response = problem.into_response();
             write_bill(&mut response, &bill);
             Ok(response)
         }
     }
+}
+
+/// What a caller is told beside the answer.
+#[derive(Debug, Clone, Copy)]
+struct Told {
+    /// Host calls by kind, when asked for.
+    detailed: bool,
+    /// Whoever may deploy an agent may see where in it a call failed.
+    may_deploy: bool,
 }
 
 /// Every response to an invoke has a bill, also one that an extractor or a panic made: of zeros, unless a call ran.
@@ -121,10 +134,13 @@ fn write_detail(response: &mut Response, host_calls: HostCalls) {
 }
 
 /// The response to a call that ran.
-fn answer(invocation: Invocation, hold: Hold, detailed: bool) -> Response {
+fn answer(invocation: Invocation, hold: Hold, told: Told) -> Response {
     let mut response = match invocation.outcome {
         Ok(answer) => success(answer, hold),
-        Err(failure) => Problem::from(failure).into_response(),
+        Err(failure) => {
+            let diagnosis = invocation.diagnosis.filter(|_| told.may_deploy);
+            diagnosed(Problem::from(failure), diagnosis).into_response()
+        }
     };
     if invocation.quota.is_low() {
         response.headers_mut().extend(rate_limit::fields(&invocation.quota));
@@ -133,10 +149,17 @@ fn answer(invocation: Invocation, hold: Hold, detailed: bool) -> Response {
         response.headers_mut().insert(VERSION, version);
     }
     write_bill(&mut response, &invocation.bill);
-    if detailed {
+    if told.detailed {
         write_detail(&mut response, invocation.host_calls);
     }
     response
+}
+
+/// The problem with what is known of where it happened.
+fn diagnosed(problem: Problem, diagnosis: Option<Box<Diagnosis>>) -> Problem {
+    let Some(Diagnosis { stack, budget }) = diagnosis.map(|diagnosis| *diagnosis) else { return problem };
+    let problem = problem.with("budget", serde_json::to_value(budget).unwrap_or_default());
+    if stack.is_empty() { problem } else { problem.with("stack", serde_json::to_value(stack).unwrap_or_default()) }
 }
 
 fn success(answer: insula_runtime::Response, hold: Hold) -> Response {

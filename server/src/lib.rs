@@ -36,6 +36,7 @@ mod limits;
 mod logs;
 mod memory;
 mod metrics;
+mod observer;
 mod openapi;
 mod problem;
 mod rate_limit;
@@ -52,6 +53,7 @@ mod turns;
 mod usage;
 mod versions;
 
+pub use observer::{Observed, Observer};
 pub use openapi::openapi;
 pub use router::{admin_router, router, tenant_router};
 pub use server::{BindError, Listeners, Server};

@@ -55,6 +55,10 @@ pub(crate) struct ProblemBody {
     limit_name: Option<String>,
     /// The agent's own code, when `code` is `agent-error`.
     agent_code: Option<String>,
+    /// For a call that its guest did not end: what it used of each resource, and what it might. To whoever may deploy.
+    budget: Option<Vec<Value>>,
+    /// For the same: the guest's functions when it ended, the innermost first. To whoever may deploy.
+    stack: Option<Vec<Value>>,
     /// When trying again may help, in milliseconds. The `Retry-After` header says it in seconds.
     retry_after_ms: Option<u64>,
 }
@@ -140,6 +144,11 @@ impl Problem {
         let milliseconds = u64::try_from(after.as_millis()).unwrap_or(u64::MAX);
         let seconds = milliseconds.div_ceil(1_000).max(1);
         self.with("retry-after-ms", milliseconds).header(RETRY_AFTER, HeaderValue::from(seconds))
+    }
+
+    /// Its status, its stable word and its sentence.
+    pub(crate) fn parts(&self) -> (u16, &'static str, &str) {
+        (self.0.status.as_u16(), self.0.code, &self.0.detail)
     }
 
     /// Its stable word.

@@ -107,7 +107,7 @@ impl App {
     /// The state of a router without a server of ours round it: nothing tells it to stop.
     fn alone(runtime: Runtime) -> Self {
         let nowhere = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
-        Self::new(runtime, &ServerSettings::standard(nowhere), CancellationToken::new())
+        Self::new(runtime, &ServerSettings::standard(nowhere), CancellationToken::new(), None)
     }
 }
 

@@ -15,6 +15,7 @@ use crate::accept::{Places, accept};
 use crate::activity::Patience;
 use crate::app::App;
 use crate::connection::House;
+use crate::observer::Observer;
 use crate::router;
 use crate::settings::ServerSettings;
 use crate::stop::Stop;
@@ -42,6 +43,7 @@ pub struct Server {
     settings: ServerSettings,
     tenants: Bound,
     operators: Option<Bound>,
+    observer: Option<Observer>,
 }
 
 #[derive(Debug)]
@@ -112,7 +114,13 @@ impl Server {
         let tenants = Bound::on(listeners.tenants, settings.listen)?;
         let operators = listeners.operators.zip(settings.admin_listen);
         let operators = operators.map(|(listener, address)| Bound::on(listener, address)).transpose()?;
-        Ok(Self { runtime, settings, tenants, operators })
+        Ok(Self { runtime, settings, tenants, operators, observer: None })
+    }
+
+    /// The same, with somebody who sees every call of an agent as it is answered.
+    #[must_use]
+    pub fn observed_by(self, observer: Observer) -> Self {
+        Self { observer: Some(observer), ..self }
     }
 
     /// Where tenants call.
@@ -130,10 +138,10 @@ impl Server {
     /// Serves until `shutdown`, then accepts no more and waits for the requests in flight, at most the settings' `drain`.
     /// To shut the runtime down is the caller's next step. Dropped, it ends everything at once.
     pub async fn serve(self, shutdown: impl Future<Output = ()> + Send + 'static) {
-        let Self { runtime, settings, tenants, operators } = self;
+        let Self { runtime, settings, tenants, operators, observer } = self;
         let (stop, tasks) = (Stop::default(), TaskTracker::new());
         let _end = stop.kill_on_drop();
-        let app = App::new(runtime, &settings, stop.draining().clone());
+        let app = App::new(runtime, &settings, stop.draining().clone(), observer);
         let listen = |bound: Bound, router: Router| {
             let house = House::new(router, patience(&settings), stop.clone(), tasks.clone());
             accept(bound.listener, places(&settings), house)

@@ -204,6 +204,30 @@ fn a_full_host_sheds_the_greedy_tenants_newest_and_serves_who_is_within_its_shar
 }
 
 #[test]
+fn calls_without_an_end_do_not_keep_a_tenant_from_its_first_place() {
+    let host = host(16, 32);
+    let long = [tenant(&host, "long", 16, 16), tenant(&host, "longer", 16, 16)];
+    let (quiet, bystander) = (tenant(&host, "quiet", 16, 16), Bystander::settle(host.tenant("bystander")));
+    let keys: Vec<_> = (0..9).map(|number| format!("key-{number}")).collect();
+    std::thread::scope(|scope| {
+        let held: Vec<_> =
+            keys.iter().flat_map(|key| long.each_ref().map(|tenant| scope.spawn(|| hold(tenant, key)))).collect();
+        eventually("all is held that is lent", || (metric(&host, "calls_in_flight") == 14).then_some(()));
+        until_waiting(&host, 4);
+        for _ in 0..20 {
+            assert_eq!(ask(&quiet).text(), "still here");
+        }
+        assert_eq!((metric(&host, "calls_in_flight"), metric(&host, "calls_waiting")), (14, 4));
+        long.iter().for_each(open_the_gate);
+        for call in held {
+            assert_eq!(call.join().unwrap().status, 200);
+        }
+    });
+    nothing_is_held(&host);
+    bystander.assert_untouched();
+}
+
+#[test]
 fn memory_is_reserved_before_a_call_begins_and_what_can_never_fit_is_told_so() {
     let memory = NonZeroU64::new(MEMORY).unwrap();
     let host = Host::start(HostSettings { guest_memory_bytes: memory, ..HostSettings::standard() });

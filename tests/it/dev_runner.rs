@@ -1,10 +1,11 @@
 //! The dev runner: an edit becomes a version while calls go on, a broken edit changes nothing, and the end is orderly.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
-use serde_json::Value;
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use serde_json::{Value, json};
 
 use crate::harness::{Desk, Process, Tenant, agents, eventually};
 
@@ -117,6 +118,9 @@ impl Runner {
             let reply = tenant.invoke("echo", "now");
             assert_eq!((reply.status, reply.text().as_str()), (200, word));
             assert_eq!(reply.header("insula-version"), version);
+            let shown = self.process.event("call");
+            assert_eq!((&shown["tenant"], &shown["version"]), (&json!(tenant.id), &json!(version)), "{shown}");
+            assert_eq!((&shown["status"], &shown["bill"]["fuel"]), (&json!(200), &json!(reply.bill("fuel"))));
         }
     }
 }
@@ -147,6 +151,9 @@ fn an_edit_becomes_a_version_while_calls_go_on_and_a_broken_edit_changes_nothing
         let reply = waiting.join().unwrap();
         assert_eq!((reply.status, reply.text().as_str()), (200, "one"), "it ends on the code that it began with");
         assert_eq!(reply.header("insula-version"), first[0]);
+        let shown = runner.process.event("call");
+        assert_eq!((&shown["version"], &shown["number"]), (&json!(first[0]), &json!(1)));
+        assert!(shown["storage-calls"].as_u64().unwrap() >= 2, "{shown}");
         second
     });
     assert_eq!(neighbour.get("/v1/storage/gate/waiting").status, 404);
@@ -193,6 +200,7 @@ fn while_it_runs_the_profile_names_its_host_and_what_was_there_comes_back() {
     let deployed = runner.deployed(1);
     let invoked = desk.run(&["invoke", "echo", "--input", "hello", "--json"]).done().json();
     assert_eq!((invoked["body"].as_str(), invoked["version"].as_str()), (Some("hello"), Some(deployed[0].as_str())));
+    assert_eq!(runner.process.event("call")["invocation"], invoked["invocation"]);
     // The operator's commands find it too: it is a host like any other.
     let tenants = desk.run(&["tenant", "list", "--json"]).done().json();
     let names: Vec<_> = tenants["tenants"].as_array().unwrap().iter().map(|tenant| tenant["name"].as_str()).collect();
@@ -201,6 +209,50 @@ fn while_it_runs_the_profile_names_its_host_and_what_was_there_comes_back() {
     let ended = runner.process.end();
     assert_eq!(ended.code, 0, "{ended:?}");
     assert_eq!(fs::read_to_string(desk.profile()).unwrap(), before);
+}
+
+#[test]
+fn on_a_terminal_a_key_builds_anew_and_another_stops() {
+    let desk = Desk::new();
+    let folder = Folder::new(&desk);
+    folder.save("one");
+    // A pseudo-terminal: what is written to its one end is what is typed at the other.
+    let ours = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).unwrap();
+    grantpt(&ours).unwrap();
+    unlockpt(&ours).unwrap();
+    let name = ptsname(&ours, Vec::new()).unwrap().into_string().unwrap();
+    let theirs = fs::File::options().read(true).write(true).open(name).unwrap();
+    let mut keys = fs::File::from(ours);
+    let arguments =
+        ["dev", folder.path(), "--json", "--listen", "127.0.0.1:0", "--tenant", "acme", "--tenant", "globex"];
+    let process = Process::start_at(desk.command(&arguments), theirs.into());
+    process.event("ready");
+    let first: Vec<_> = (0..2).map(|_| process.event("deployed")["version"].clone()).collect();
+    keys.write_all(b"xr").unwrap();
+    eventually("it was built anew", || process.errors().contains("nothing has changed in it").then_some(()));
+    folder.save("two");
+    assert!((0..2).all(|_| !first.contains(&process.event("deployed")["version"])));
+    keys.write_all(b"q").unwrap();
+    let ended = process.end();
+    assert_eq!((ended.code, ended.stdout.as_str()), (0, ""), "{ended:?}");
+}
+
+#[test]
+fn a_folder_that_vanishes_and_comes_back_is_built_again_and_what_answered_goes_on_answering() {
+    let desk = Desk::new();
+    let folder = Folder::new(&desk);
+    folder.save("one");
+    let runner = Runner::start(&desk, &folder, &["--tenant", "acme", "--tenant", "globex"]);
+    let first = runner.deployed(1);
+    let away = desk.path("away");
+    fs::rename(&folder.0, &away).unwrap();
+    runner.failed("not an agent's folder");
+    runner.assert_answer("one", &first);
+    let source = away.join("src/lib.rs");
+    fs::write(&source, AGENT.replace("WORD\"", "two\"")).unwrap();
+    fs::rename(&away, &folder.0).unwrap();
+    let second = runner.deployed(2);
+    runner.assert_answer("two", &second);
 }
 
 #[test]

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::{TcpSocket, TcpStream};
 
-use super::Kind;
+use super::{Kind, bombs};
 use crate::{load, output};
 
 /// Where it comes from.
@@ -43,7 +43,8 @@ pub(crate) struct Attacked {
 #[derive(Debug)]
 struct Attack {
     options: Options,
-    component: Vec<u8>,
+    /// What is uploaded, in turns; each a little different every time.
+    components: Vec<Vec<u8>>,
     number: AtomicU64,
     seen: Mutex<Attacked>,
 }
@@ -52,7 +53,8 @@ pub(crate) fn main(options: &Options) -> anyhow::Result<()> {
     let Options { kind, address, key, component } = options;
     let options = Options { kind: *kind, address: *address, key: key.clone(), component: component.clone() };
     let component = std::fs::read(component)?;
-    let attack = Arc::new(Attack { options, component, number: AtomicU64::new(0), seen: Mutex::default() });
+    let components = if *kind == Kind::CompileBombs { bombs::all(&component)? } else { vec![component] };
+    let attack = Arc::new(Attack { options, components, number: AtomicU64::new(0), seen: Mutex::default() });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let (stop, stopped) = tokio::sync::oneshot::channel();
     // The pipe's end is noticed by a thread of its own: the runtime's one is busy.
@@ -107,11 +109,14 @@ impl Attack {
                 Ok(())
             }
             Kind::SlowBody => self.drip().await,
-            Kind::UploadFlood => {
+            Kind::UploadFlood | Kind::CompileBombs => {
                 let mut stream = self.connect().await?;
                 loop {
                     let number = self.number.fetch_add(1, Ordering::Relaxed);
-                    let component = [self.component.as_slice(), &custom_section(number)].concat();
+                    let component =
+                        self.components.iter().cycle().nth(usize::try_from(number)? % self.components.len());
+                    let component =
+                        [component.context("nothing to upload")?.as_slice(), &custom_section(number)].concat();
                     let path = format!("/v1/agents/flood-{}", number % 8);
                     self.ask(&mut stream, "PUT", &path, "application/wasm", &component).await?;
                 }

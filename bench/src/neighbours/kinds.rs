@@ -25,6 +25,8 @@ pub(crate) enum Kind {
     CacheFlood,
     /// Uploads components that were never seen before.
     UploadFlood,
+    /// Uploads components that are made to hurt whoever compiles them.
+    CompileBombs,
     /// Sends bodies a byte at a time.
     SlowBody,
     /// Opens connections and leaves.
@@ -43,14 +45,14 @@ impl Kind {
             Self::StorageFlood => Some(r#"{"attack":"storage-flood","bytes":65536,"count":100}"#),
             Self::FsyncFlood => Some(r#"{"attack":"many-keys","count":1000}"#),
             Self::CacheFlood => Some(r#"{"attack":"cache-flood","bytes":16384,"count":3000}"#),
-            Self::UploadFlood | Self::SlowBody | Self::ConnectionFlood => None,
+            Self::UploadFlood | Self::CompileBombs | Self::SlowBody | Self::ConnectionFlood => None,
         }
     }
 
     /// Connections at once: as many as it takes to saturate what it attacks.
     pub(super) fn connections(self) -> usize {
         match self {
-            Self::UploadFlood => 4,
+            Self::UploadFlood | Self::CompileBombs => 4,
             Self::SlowBody => 200,
             Self::ConnectionFlood => 8,
             _ => 16,

@@ -3,13 +3,16 @@
 //! processes on one machine.
 
 mod attack;
+mod bombs;
 mod fsync;
 mod kinds;
 mod table;
 
+use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use anyhow::Context as _;
 use serde::Serialize;
 
 use crate::load::Measured;
@@ -144,33 +147,37 @@ fn puts(stage: &Stage, options: &Options) -> anyhow::Result<Puts> {
 }
 
 /// An attack that goes on.
-struct Attacking(std::process::Child);
+struct Attacking {
+    process: std::process::Child,
+    output: BufReader<std::process::ChildStdout>,
+}
 
 impl Attacking {
     fn start(kind: Kind, address: &str, key: &str, component: &Path) -> anyhow::Result<Self> {
-        let child = std::process::Command::new(std::env::current_exe()?)
+        let mut process = std::process::Command::new(std::env::current_exe()?)
             .args(["attack", &kind.name(), address, key])
             .arg(component)
             .stdin(std::process::Stdio::piped())
             .stdout(std::process::Stdio::piped())
             .spawn()?;
-        Ok(Self(child))
+        let mut output = BufReader::new(process.stdout.take().context("an attack without an output")?);
+        // A line when it begins: what it sends may take a while to make.
+        output.read_line(&mut String::new())?;
+        Ok(Self { process, output })
     }
 
     fn stop(mut self) -> anyhow::Result<Attacked> {
-        drop(self.0.stdin.take());
+        drop(self.process.stdin.take());
         let mut text = String::new();
-        if let Some(mut output) = self.0.stdout.take() {
-            std::io::Read::read_to_string(&mut output, &mut text)?;
-        }
-        self.0.wait()?;
+        self.output.read_to_string(&mut text)?;
+        self.process.wait()?;
         Ok(serde_json::from_str(text.lines().last().unwrap_or("{}"))?)
     }
 }
 
 impl Drop for Attacking {
     fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
+        let _ = self.process.kill();
+        let _ = self.process.wait();
     }
 }

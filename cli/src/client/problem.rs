@@ -4,6 +4,7 @@ use insula_runtime::CallFailure;
 use serde::{Deserialize, Serialize};
 
 use crate::failure::Failure;
+use crate::trouble::Trouble;
 
 use super::Answer;
 
@@ -38,6 +39,9 @@ pub(crate) struct Problem {
     /// The agent's own word, when the agent returned the error.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) agent_code: Option<String>,
+    /// Where the call was and what it had left, where the host says so.
+    #[serde(flatten)]
+    pub(crate) trouble: Trouble,
     /// When trying again may help, in seconds.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) retry_after: Option<u64>,
@@ -76,6 +80,11 @@ impl Problem {
         known.cloned().unwrap_or_else(|| format!("it answered with status {}", self.status))
     }
 
+    /// What to do about it.
+    pub(crate) fn advice(&self) -> Option<String> {
+        advice(self)
+    }
+
     /// The failure of a command that this refusal ended.
     pub(crate) fn into_failure(self, url: &str) -> Failure {
         let code = if self.code.is_empty() { "no code" } else { &self.code };
@@ -84,7 +93,13 @@ impl Problem {
         } else {
             Failure::new(self.sentence()).because(format_args!("{url} answered {} ({code})", self.status))
         };
-        match advice(&self) {
+        let stack = self.trouble.stack_lines();
+        let failure = if stack.is_empty() { failure } else { failure.because(stack.join("\n")) };
+        let failure = match self.trouble.budget_line() {
+            Some(line) => failure.because(line),
+            None => failure,
+        };
+        match self.advice() {
             Some(advice) => failure.advise(advice),
             None => failure,
         }

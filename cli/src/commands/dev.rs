@@ -3,6 +3,8 @@
 //! Tenants are made by an operator's act and log in with their keys, as anywhere else (T1); limits are the same.
 
 mod agents;
+mod calls;
+mod keyboard;
 mod keys;
 mod tenants;
 mod watch;
@@ -26,6 +28,8 @@ use crate::signals::Orders;
 use crate::terminal::{self, Terminal, bold, dim};
 
 use agents::{Agents, Folder};
+use calls::{Style, Versions};
+use keyboard::Keyboard;
 use keys::Keys;
 use tenants::Tenant;
 use watch::Watch;
@@ -46,6 +50,9 @@ pub(crate) struct Args {
     /// Keep storage here across runs; a throw-away directory unless given
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Show the whole bill of each call, and its host calls by kind
+    #[arg(long, short)]
+    verbose: bool,
     /// Another limit than the standard one, for tenants that are made now
     #[arg(long, value_name = "NAME=VALUE", value_parser = limits::parse)]
     limit: Vec<(String, u64)>,
@@ -82,8 +89,17 @@ async fn develop(args: &Args, data: &Path, folders: Vec<Folder>, terminal: &Term
         }
         tenants.push(Tenant::ensure(&runtime, &operator, name, &patch, &mut keys).await?);
     }
-    let serving = host::serve(&runtime, ServerSettings::standard(args.listen)).await?;
-    announce(&serving, &tenants, terminal);
+    let several = |tenant: &Tenant| (tenants.len() > 1).then(|| (tenant.id, tenant.name.to_string()));
+    let versions = Versions::default();
+    let style = Style {
+        tenants: tenants.iter().filter_map(several).collect(),
+        verbose: args.verbose,
+        versions: versions.clone(),
+    };
+    let (observer, calls) = calls::show(style, terminal);
+    let serving = host::serve_observed(&runtime, ServerSettings::standard(args.listen), observer).await?;
+    let keyboard = Keyboard::open();
+    announce(&serving, &tenants, &keyboard, terminal);
     let profile = write_profile(&serving, &tenants, &operator_key, terminal);
     // A home that cannot be written to is no reason not to develop: --url and --key do as well.
     let profile = profile.inspect_err(|error| terminal.fail(error)).ok();
@@ -91,9 +107,13 @@ async fn develop(args: &Args, data: &Path, folders: Vec<Folder>, terminal: &Term
     let (stop, stopping) = tokio::sync::watch::channel(());
     let logs = follow_logs(&runtime, &tenants, stopping, terminal).await?;
     let watch = Watch::start(&folders)?;
-    let agents = Agents { runtime: &runtime, tenants: &tenants, folders, terminal };
+    let agents = Agents { runtime: &runtime, tenants: &tenants, folders, versions, terminal };
     let ended = tokio::select! {
-        ended = agents.keep_deployed(watch) => ended,
+        ended = agents.keep_deployed(watch, &keyboard.pressed.rebuild) => ended,
+        () = keyboard.pressed.quit.notified() => {
+            terminal.note(dim("  stopping: calls in flight may end; Ctrl-C stops at once"));
+            Ok(())
+        }
         () = orders.next() => {
             terminal.note(dim("  stopping: calls in flight may end; Ctrl-C again stops at once"));
             Ok(())
@@ -102,6 +122,7 @@ async fn develop(args: &Args, data: &Path, folders: Vec<Folder>, terminal: &Term
     drop(stop);
     let drained = async {
         serving.drain().await;
+        let _ = calls.await;
         for log in logs {
             // The followers end by themselves; one that panicked has nothing more to show.
             let _ = log.await;
@@ -118,14 +139,15 @@ async fn develop(args: &Args, data: &Path, folders: Vec<Folder>, terminal: &Term
 }
 
 /// Says where the host is and who may call it.
-fn announce(serving: &Serving, tenants: &[Tenant], terminal: &Terminal) {
+fn announce(serving: &Serving, tenants: &[Tenant], keyboard: &Keyboard, terminal: &Terminal) {
     if terminal.is_json() {
         let tenants: Vec<_> =
             tenants.iter().map(|tenant| json!({"tenant": tenant.id, "name": tenant.name, "key": tenant.key})).collect();
         terminal.event(&json!({"event": "ready", "url": serving.url(), "tenants": tenants}));
         return;
     }
-    terminal.say(format_args!("{} {}", bold("insula dev"), dim("(Ctrl-C stops)")));
+    let keys = if keyboard.is_open() { "(r builds anew, q stops)" } else { "(Ctrl-C stops)" };
+    terminal.say(format_args!("{} {}", bold("insula dev"), dim(keys)));
     let mut facts = vec![("url".to_owned(), serving.url())];
     facts.extend(tenants.iter().map(|tenant| (format!("key of {}", tenant.name), tenant.key.clone())));
     terminal.say_all(&terminal::facts(facts));

@@ -17,6 +17,7 @@ use crate::outcome::{Outcome, Reply};
 use crate::signals::Orders;
 use crate::source::Agent;
 use crate::terminal::Terminal;
+use crate::trouble::Trouble;
 
 /// The tenant that the agent runs for.
 const TENANT: &str = "local";
@@ -101,7 +102,7 @@ async fn call(
     };
     let reader = runtime.logs(&scope.permit::<Deploy>()?).await?;
     let invoked = log_lines::follow(&reader, terminal, None, invoke(runtime, &scope, name, call)).await?;
-    Ok(outcome(name, invoked))
+    Ok(outcome(name, agent, invoked))
 }
 
 async fn invoke(
@@ -113,7 +114,7 @@ async fn invoke(
     Ok(runtime.invoke(&scope.permit::<Invoke>()?, name, call).await)
 }
 
-fn outcome(name: &AgentName, invoked: Result<Invocation, InvokeError>) -> Outcome {
+fn outcome(name: &AgentName, ran: &Agent, invoked: Result<Invocation, InvokeError>) -> Outcome {
     let (agent, host_calls) = (name.to_string(), BTreeMap::new());
     let invocation = match invoked {
         Ok(invocation) => invocation,
@@ -126,7 +127,11 @@ fn outcome(name: &AgentName, invoked: Result<Invocation, InvokeError>) -> Outcom
         Ok(response) => {
             Ok(Reply { content_type: response.content_type, metadata: response.metadata, body: response.body })
         }
-        Err(failure) => Err(Problem::of_call(&failure)),
+        Err(failure) => {
+            let trouble = invocation.diagnosis.as_deref().map(Trouble::from).unwrap_or_default();
+            let trouble = trouble.located(&ran.component, ran.folder());
+            Err(Problem { trouble, ..Problem::of_call(&failure) })
+        }
     };
     Outcome {
         agent,

@@ -3,7 +3,8 @@
 //! A place is a slot of the host and the memory that the call may come to use. A free place goes to the waiting tenant that
 //! holds the least for its weight, of equals to the one that waits longest, and within a tenant to its oldest call. What a
 //! tenant holds is the larger of its parts in the slots and in the memory (dominant resource fairness: Ghodsi and others,
-//! 2011). Its place is kept free until it fits, so that large calls are not overtaken for ever.
+//! 2011). Its place is kept free until it fits, so that large calls are not overtaken for ever. The last eighth of the
+//! places is for tenants that hold none, or less than half their share: others may hold theirs for long.
 //!
 //! When as many wait as may, the newest waiting call is shed of the tenant that has most for its weight, what it holds and
 //! what waits together (R3). Every count here is given back by `release`, `give_up` or `drain` (B3).
@@ -28,6 +29,8 @@ pub(super) struct Desk<T> {
     heaviest: BTreeMap<Place, Key>,
     held: Load,
     waiting: u64,
+    /// What the tenants that hold or wait for something weigh together.
+    weights: u64,
     last_ticket: Ticket,
 }
 
@@ -40,6 +43,7 @@ impl<T> Desk<T> {
             heaviest: BTreeMap::new(),
             held: Load::default(),
             waiting: 0,
+            weights: 0,
             last_ticket: 0,
         }
     }
@@ -63,7 +67,6 @@ impl<T> Desk<T> {
         if terms.memory > self.house.memory {
             return Err(Refusal::Memory);
         }
-        let free = self.next.is_empty() && self.house.fits(self.held, terms.memory);
         let Some(tenant) = self.tenants.get_mut(key) else {
             return Err(Refusal::Room);
         };
@@ -77,12 +80,15 @@ impl<T> Desk<T> {
             self.file(key);
             return Ok(false);
         }
-        if !free || tenant.held.calls >= terms.concurrency {
+        let weights = self.weights - tenant.counted + terms.weight.get();
+        let admits = self.house.admits(self.held, tenant.held, terms.memory, terms.weight, weights);
+        if !admits || !self.next.is_empty() || tenant.held.calls >= terms.concurrency {
             return Ok(false);
         }
         tenant.bucket.take();
         tenant.held.add(terms.memory);
         self.held.add(terms.memory);
+        self.count(key);
         Ok(true)
     }
 
@@ -121,7 +127,9 @@ impl<T> Desk<T> {
         let (_, key) = self.next.first_key_value()?;
         let key = *key;
         let tenant = self.tenants.get_mut(key)?;
-        let memory = tenant.wants().filter(|memory| self.house.fits(self.held, *memory))?;
+        let (held, weight) = (tenant.held, tenant.terms.weight);
+        let memory =
+            tenant.wants().filter(|memory| self.house.admits(self.held, held, *memory, weight, self.weights))?;
         let oldest = tenant.take_oldest()?;
         tenant.held.add(memory);
         self.held.add(memory);
@@ -140,6 +148,8 @@ impl<T> Desk<T> {
         let left = tenant.held.calls;
         if tenant.waiting() > 0 {
             self.file(key);
+        } else {
+            self.count(key);
         }
         left
     }
@@ -194,8 +204,18 @@ impl<T> Desk<T> {
         Some(newest)
     }
 
+    /// Counts a tenant's weight while it holds or waits for something.
+    fn count(&mut self, key: Key) {
+        if let Some(tenant) = self.tenants.get_mut(key) {
+            let counts = if tenant.is_empty() { 0 } else { tenant.terms.weight.get() };
+            self.weights = self.weights - tenant.counted + counts;
+            tenant.counted = counts;
+        }
+    }
+
     /// Files a tenant anew: what it holds, what waits or its terms have changed.
     fn file(&mut self, key: Key) {
+        self.count(key);
         let Some(tenant) = self.tenants.get_mut(key) else {
             return;
         };

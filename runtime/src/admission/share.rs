@@ -4,6 +4,10 @@ use std::num::NonZeroU64;
 
 /// The whole host, in the parts that shares are counted in.
 const WHOLE: u128 = 1 << 32;
+/// Of this many parts of a host, one is kept for tenants that hold little.
+const KEPT: u64 = 8;
+/// A tenant holds little below one of this many parts of its share.
+const LITTLE: u128 = 2;
 /// Larger than any weight, so that no share is rounded to nothing.
 const FINER: u128 = 1 << 14;
 
@@ -47,10 +51,29 @@ impl House {
         held.calls < self.slots && held.memory.saturating_add(memory) <= self.memory
     }
 
+    /// Whether another call of a tenant that holds `ours` may come in, where `held` is held by all and the tenants that hold
+    /// or wait for something have `weights` together. The last places are for those that hold little: what is lent is not
+    /// taken back, so not everything is lent.
+    pub(super) fn admits(&self, held: Load, ours: Load, memory: u64, weight: NonZeroU64, weights: u64) -> bool {
+        if !self.fits(held, memory) {
+            return false;
+        }
+        let kept_memory = Some(self.memory / KEPT).filter(|kept| *kept >= memory).unwrap_or(0);
+        let lent = Self { slots: self.slots - self.slots / KEPT, memory: self.memory - kept_memory, ..*self };
+        lent.fits(held, memory) || ours.calls == 0 || {
+            let mut ours = ours;
+            ours.add(memory);
+            self.part(ours).saturating_mul(LITTLE * u128::from(weights)) <= WHOLE * u128::from(weight.get())
+        }
+    }
+
     /// How much of the host a load is, for a weight: by slots or by memory, whichever is more.
     pub(super) fn share(&self, load: Load, weight: NonZeroU64) -> u64 {
+        u64::try_from(self.part(load).saturating_mul(FINER) / u128::from(weight.get())).unwrap_or(u64::MAX)
+    }
+
+    fn part(&self, load: Load) -> u128 {
         let part = |of: u64, whole: u64| u128::from(of) * WHOLE / u128::from(whole.max(1));
-        let part = part(load.calls, self.slots).max(part(load.memory, self.memory));
-        u64::try_from(part.saturating_mul(FINER) / u128::from(weight.get())).unwrap_or(u64::MAX)
+        part(load.calls, self.slots).max(part(load.memory, self.memory))
     }
 }

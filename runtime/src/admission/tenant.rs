@@ -23,6 +23,8 @@ pub(super) struct Tenant<T> {
     waiting: VecDeque<Waiting<T>>,
     /// Under what it is filed as next, and as heaviest.
     pub(super) filed: [Option<Place>; 2],
+    /// What of its weight is counted: all while it holds or waits for something, and else nothing.
+    pub(super) counted: u64,
 }
 
 #[derive(Debug)]
@@ -36,7 +38,7 @@ impl<T> Tenant<T> {
     pub(super) fn new(terms: Terms, now: Duration) -> Self {
         let bucket = Bucket::full(terms.rate, terms.burst, now);
         let (held, wanted) = (Load::default(), Load::default());
-        Self { terms, bucket, held, wanted, waiting: VecDeque::new(), filed: [None; 2] }
+        Self { terms, bucket, held, wanted, waiting: VecDeque::new(), filed: [None; 2], counted: 0 }
     }
 
     /// Calls that wait.
@@ -89,8 +91,7 @@ impl<T> Tenant<T> {
     }
 
     /// Whether nothing of it is held and nothing waits.
-    #[cfg(test)]
     pub(super) fn is_empty(&self) -> bool {
-        self.all() == Load::default() && self.waiting.is_empty()
+        self.held.calls == 0 && self.waiting.is_empty()
     }
 }

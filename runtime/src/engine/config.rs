@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use wasmtime::{
     Config, Enabled, Engine, InstanceAllocationStrategy, OperatorCost, PoolingAllocationConfig, Strategy,
-    VariableOperatorCost,
+    VariableOperatorCost, WasmBacktraceDetails,
 };
 
 use crate::settings::EngineSettings;
@@ -101,6 +101,8 @@ fn base() -> Config {
         // Stacks are pooled between tenants.
         .async_stack_zeroing(true)
         .memory_init_cow(true)
+        // Not from the environment, and never: it reads what a stranger wrote, on a guest thread.
+        .wasm_backtrace_details(WasmBacktraceDetails::Disable)
         .wasm_backtrace_max_frames(std::num::NonZeroUsize::new(16))
         .generate_address_map(true)
         .native_unwind_info(true)

@@ -54,8 +54,8 @@ pub(crate) struct SchedulerHandle(Arc<Shared>);
 struct Shared {
     state: Mutex<State>,
     work: Condvar,
-    /// What the stand-in waits on.
-    help: Condvar,
+    /// What each stand-in waits on.
+    help: Vec<Condvar>,
     tick: Duration,
     /// The least virtual time of those that wait: what makes a slice end at its tick, read there without the lock.
     least: AtomicU64,
@@ -68,12 +68,12 @@ struct Shared {
 struct State {
     queue: FairQueue<TenantId, Runnable<Meta>>,
     idle: usize,
-    /// For each thread, the virtual time at which its slice began; none while it waits.
+    /// For each thread, the virtual time at which its slice began; none while it waits. The stand-ins come last.
     running: Vec<Option<u64>>,
-    /// Slices that were begun, or asked at their tick whether they go on: a sign of life.
-    signs: u64,
-    /// Whether the stand-in waits for work that waits.
-    at_rest: bool,
+    /// For each thread, slices that were begun, or asked at their tick whether they go on: signs of life.
+    signs: Vec<u64>,
+    /// For each stand-in, whether it sleeps until it is called, or stands in and waits for whoever comes.
+    at_rest: Vec<bool>,
 }
 
 /// A call on its way: its answer, once awaited. Dropped, it cancels the call, which still ends by itself and is billed.
@@ -90,24 +90,24 @@ impl Scheduler {
     ///
     /// When the machine gives no thread.
     pub(crate) fn start(threads: usize, tick: Duration, ticker: &Ticker, control: &Handle) -> std::io::Result<Self> {
+        let stand_ins = threads;
         let shared = Arc::new(Shared {
             state: Mutex::new(State {
                 queue: FairQueue::new(tick),
                 idle: 0,
-                running: vec![None; threads],
-                signs: 0,
-                at_rest: false,
+                running: vec![None; threads + stand_ins],
+                signs: vec![0; threads + stand_ins],
+                at_rest: vec![false; stand_ins],
             }),
             work: Condvar::new(),
-            help: Condvar::new(),
+            help: (0..stand_ins).map(|_| Condvar::new()).collect(),
             tick,
             least: AtomicU64::new(u64::MAX),
             stopped: AtomicBool::new(false),
             bell: ticker.bell(),
         });
         let mut scheduler = Self { handle: SchedulerHandle(Arc::clone(&shared)), threads: Vec::new() };
-        // The last one is the stand-in.
-        for number in 0..=threads {
+        for number in 0..threads + stand_ins {
             let (shared, control, pulse) = (Arc::clone(&shared), control.clone(), ticker.pulse());
             let name = format!("insula-guest-{number}");
             let thread = thread::Builder::new().name(name).spawn(move || {
@@ -116,7 +116,7 @@ impl Scheduler {
                 if number < threads {
                     run(&shared, number, pulse.as_ref());
                 } else {
-                    stand_in::run(&shared, pulse.as_ref());
+                    stand_in::run(&shared, number, number - threads, pulse.as_ref());
                 }
             })?;
             scheduler.threads.push(thread);
@@ -135,7 +135,9 @@ impl Drop for Scheduler {
         // Taken and given back, so that a thread between its check and its wait is woken too.
         drop(self.handle.0.state.lock());
         self.handle.0.work.notify_all();
-        self.handle.0.help.notify_all();
+        for help in &self.handle.0.help {
+            help.notify_all();
+        }
         for thread in self.threads.drain(..) {
             let _ = thread.join();
         }
@@ -175,17 +177,29 @@ impl SchedulerHandle {
         // Once a tick at most, and not worth waiting for: the next tick asks again.
         let goes_on = self.0.state.try_lock().is_none_or(|mut state| {
             let goes_on = state.queue.goes_on(&mut slice, ran);
-            let State { running, signs, .. } = &mut *state;
-            if let Some(running) = running.get_mut(NUMBER.get()) {
-                *signs += 1;
-                if goes_on {
-                    *running = Some(slice.start());
-                }
+            state.give_sign(NUMBER.get());
+            if goes_on && let Some(running) = state.running.get_mut(NUMBER.get()) {
+                *running = Some(slice.start());
             }
             goes_on
         });
         SLICE.set(Some(slice));
         !goes_on
+    }
+}
+
+impl State {
+    fn give_sign(&mut self, number: usize) {
+        if let Some(signs) = self.signs.get_mut(number) {
+            *signs += 1;
+        }
+    }
+
+    /// The first stand-in that neither runs nor watches.
+    fn stand_in_to_call(&self) -> Option<usize> {
+        let stand_ins = self.running.get(self.running.len() - self.at_rest.len()..)?;
+        let free = stand_ins.iter().position(Option::is_none)?;
+        self.at_rest.get(free).is_some_and(|at_rest| *at_rest).then_some(free)
     }
 }
 
@@ -203,15 +217,15 @@ impl Shared {
             && least < before
             && SLICE.get().is_none()
             && state.running.iter().flatten().any(|start| *start >= least);
-        let help = !wake && state.at_rest;
+        let help = if wake { None } else { state.stand_in_to_call() };
         drop(state);
         if wake {
             self.work.notify_one();
         } else if ring {
             self.bell.ring();
         }
-        if help {
-            self.help.notify_one();
+        if let Some(help) = help.and_then(|number| self.help.get(number)) {
+            help.notify_one();
         }
     }
 }
@@ -234,7 +248,7 @@ fn run(shared: &Shared, number: usize, pulse: Option<&Pulse>) {
             }
             shared.least.store(state.queue.least(), Ordering::Relaxed);
             if let Some(popped) = popped {
-                state.signs += 1;
+                state.give_sign(number);
                 break popped;
             }
             if shared.stopped.load(Ordering::SeqCst) {

@@ -3,22 +3,36 @@
 use http::StatusCode;
 use http::header::RETRY_AFTER;
 use http_body_util::BodyExt;
-use insula_runtime::{AgentError, Bill, CallFailure, HostCall, HostCalls, Invocation, RateQuota, Response as Answer};
+use insula_runtime::{
+    AgentError, Allowance, Bill, CallFailure, Diagnosis, Frame, HostCall, HostCalls, Invocation, RateQuota,
+    Response as Answer,
+};
 use insula_tenancy::{InvocationId, TenantId, VersionId};
+
+use serde_json::json;
 
 use super::*;
 use crate::memory::Ledger;
 
 fn ran(outcome: Result<Answer, CallFailure>) -> Response {
+    ran_for(outcome, true)
+}
+
+fn ran_for(outcome: Result<Answer, CallFailure>, may_deploy: bool) -> Response {
     let version = VersionId::generate();
     let bill = Bill { fuel: 12, ..Bill::default() };
     let hold = Ledger::new(1 << 20).open(Some(TenantId::generate()));
     let mut host_calls = HostCalls::default();
     host_calls.add(HostCall::StorageGetMany, 2);
     host_calls.add(HostCall::LogWrite, 1);
-    let id = InvocationId::generate();
-    let response =
-        answer(Invocation { id, version, outcome, bill, host_calls, quota: RateQuota::default() }, hold, true);
+    let frame = |name: &str| Frame { function: Some(name.to_owned()), module: None, offset: Some(7) };
+    let diagnosis = outcome.is_err().then(|| {
+        let budget = vec![Allowance { name: "fuel", used: 12, limit: 100 }];
+        Box::new(Diagnosis { stack: vec![frame("inner"), frame("outer")], budget })
+    });
+    let (id, quota) = (InvocationId::generate(), RateQuota::default());
+    let invocation = Invocation { id, version, outcome, bill, host_calls, quota, diagnosis };
+    let response = answer(invocation, hold, Told { detailed: true, may_deploy });
     assert_eq!(response.headers()[BILL_DETAIL], "storage.get-many=2, log.write=1");
     assert_eq!(response.headers()[VERSION], version.to_string());
     assert_eq!(response.headers()[BILL], bill.to_header());
@@ -110,4 +124,14 @@ fn detail_is_asked_for_in_one_word() {
     for bad in ["", "Detail", "detail, more", "1"] {
         assert_eq!(asked(bad).unwrap_err().code(), "invalid-bill", "{bad:?}");
     }
+}
+
+#[tokio::test]
+async fn whoever_may_deploy_is_told_where_a_call_failed_and_nobody_else() {
+    let trap = || Err(CallFailure::Trap { reason: "unreachable".to_owned() });
+    let told = members(ran_for(trap(), true)).await;
+    assert_eq!(told["stack"], json!([{"function": "inner", "offset": 7}, {"function": "outer", "offset": 7}]));
+    assert_eq!(told["budget"], json!([{"name": "fuel", "used": 12, "limit": 100}]));
+    let other = members(ran_for(trap(), false)).await;
+    assert_eq!((&other["code"], &other["stack"], &other["budget"]), (&told["code"], &json!(null), &json!(null)));
 }

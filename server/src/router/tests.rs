@@ -411,7 +411,7 @@ async fn uploads_that_are_not_deployed_yet_take_no_more_of_the_disk_than_their_s
     let tenant = host.tenant("acme").await;
     let mut settings = crate::ServerSettings::standard("127.0.0.1:0".parse().unwrap());
     settings.upload_disk_bytes = 8;
-    let app = crate::app::App::new(host.runtime.clone(), &settings, CancellationToken::new());
+    let app = crate::app::App::new(host.runtime.clone(), &settings, CancellationToken::new(), None);
     let router = super::both(app);
     for (body, expected) in [("abcd", (422, "not-wasm")), ("abcde", (503, "host-busy")), ("abcd", (422, "not-wasm"))] {
         let put = request("PUT", "/v1/agents/a", &tenant.key).header(CONTENT_TYPE, "application/wasm");
@@ -431,7 +431,7 @@ async fn answers_ask_for_room_and_a_bystander_finds_some() {
         body_memory_bytes: 2_000,
         ..crate::ServerSettings::standard(std::net::SocketAddr::from(([127, 0, 0, 1], 0)))
     };
-    let app = super::App::new(host.runtime.clone(), &settings, CancellationToken::new());
+    let app = super::App::new(host.runtime.clone(), &settings, CancellationToken::new(), None);
     let router = super::both(app.clone());
     let get = async |path: &str, key: &str| ask(&router, request("GET", path, key).body(Body::empty()).unwrap()).await;
     // An answer that is not taken holds what it holds.
@@ -455,7 +455,7 @@ async fn one_tenants_reads_at_work_do_not_keep_a_bystander_waiting() {
     let host = Host::open().await;
     let (tenant, bystander) = (host.tenant("acme").await, host.tenant("bystander").await);
     let settings = crate::ServerSettings::standard(std::net::SocketAddr::from(([127, 0, 0, 1], 0)));
-    let app = super::App::new(host.runtime.clone(), &settings, CancellationToken::new());
+    let app = super::App::new(host.runtime.clone(), &settings, CancellationToken::new(), None);
     let router = super::both(app.clone());
     let mut held = Vec::new();
     for _ in 0..crate::turns::AT_ONCE {

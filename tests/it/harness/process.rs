@@ -122,8 +122,13 @@ pub(crate) struct Process {
 
 impl Process {
     /// Starts it, and reads both of its streams from the first byte on.
-    pub(crate) fn start(mut command: Command) -> Self {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    pub(crate) fn start(command: Command) -> Self {
+        Self::start_at(command, Stdio::null())
+    }
+
+    /// The same, with something to read.
+    pub(crate) fn start_at(mut command: Command, input: Stdio) -> Self {
+        command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let (sender, lines) = channel();
         let stdout = BufReader::new(child.stdout.take().unwrap());

@@ -2,20 +2,26 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use insula_runtime::{Runtime, VersionRecord};
 use serde_json::json;
+use tokio::sync::Notify;
 
 use crate::build::Broken;
 use crate::failure::{Explain, Failure};
 use crate::host;
-use crate::manifest::Manifest;
+use crate::manifest::{Language, Manifest};
 use crate::source::Agent;
 use crate::terminal::{self, Terminal, bold, dim, mark};
 
+use super::calls::{Known, Versions};
 use super::tenants::Tenant;
 use super::watch::Watch;
+
+/// How often it is looked whether every folder is there.
+const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
 /// An agent's folder.
 #[derive(Debug, Clone)]
@@ -65,13 +71,15 @@ pub(super) struct Agents<'host> {
     pub(super) runtime: &'host Runtime,
     pub(super) tenants: &'host [Tenant],
     pub(super) folders: Vec<Folder>,
+    pub(super) versions: Versions,
     pub(super) terminal: &'host Terminal,
 }
 
 impl Agents<'_> {
-    /// Deploys every agent now, and each again when it changes. Ends only when watching fails.
-    pub(super) async fn keep_deployed(mut self, mut watch: Watch) -> anyhow::Result<()> {
-        let mut changed: BTreeSet<usize> = (0..self.folders.len()).collect();
+    /// Deploys every agent now, each again when it changes, and all when somebody wants that. Ends only when watching fails.
+    pub(super) async fn keep_deployed(mut self, mut watch: Watch, rebuild: &Notify) -> anyhow::Result<()> {
+        let all: BTreeSet<usize> = (0..self.folders.len()).collect();
+        let mut changed = all.clone();
         loop {
             let mut watched_changed = false;
             for index in changed {
@@ -80,7 +88,33 @@ impl Agents<'_> {
             if watched_changed {
                 watch = Watch::start(&self.folders)?;
             }
-            changed = watch.next().await;
+            let gone = self.gone();
+            changed = tokio::select! {
+                changed = watch.next() => changed,
+                () = rebuild.notified() => all.clone(),
+                // What watches a folder follows it where it goes, and sees nothing of one that takes its place.
+                moved = self.moved(&gone) => {
+                    watch = Watch::start(&self.folders)?;
+                    moved
+                }
+            };
+        }
+    }
+
+    /// Agents whose folders are not there.
+    fn gone(&self) -> BTreeSet<usize> {
+        let folders = self.folders.iter().enumerate();
+        folders.filter(|(_, folder)| !folder.path.is_dir()).map(|(index, _)| index).collect()
+    }
+
+    /// Waits until a folder is gone that was there, or one of those that were gone is there again.
+    async fn moved(&self, gone: &BTreeSet<usize>) -> BTreeSet<usize> {
+        loop {
+            tokio::time::sleep(LOOK_AGAIN).await;
+            let moved: BTreeSet<_> = gone.symmetric_difference(&self.gone()).copied().collect();
+            if !moved.is_empty() {
+                return moved;
+            }
         }
     }
 
@@ -137,17 +171,20 @@ impl Agents<'_> {
         }
         let started = Instant::now();
         let mut numbers = Vec::new();
+        // What an interpreter runs has its own words for where it failed, and its component is large.
+        let is_native = folder.manifest.language == Language::Rust;
+        let component: Option<Arc<[u8]>> = is_native.then(|| agent.component.as_slice().into());
         for tenant in self.tenants {
             let name = &folder.manifest.name;
             if let Some(present) = self.present(tenant, folder, &wanted).await {
-                numbers.push(self.deployed(tenant, folder, &present));
+                numbers.push(self.deployed(tenant, folder, component.as_ref(), &present));
                 continue;
             }
             let progress = self.terminal.progress(&format!("deploying {name} to {}", tenant.name));
             let deployed = host::deploy(self.runtime, &tenant.scope, name, agent, &BTreeMap::new()).await;
             drop(progress);
             match deployed {
-                Ok(deployed) => numbers.push(self.deployed(tenant, folder, &deployed.version)),
+                Ok(deployed) => numbers.push(self.deployed(tenant, folder, component.as_ref(), &deployed.version)),
                 Err(error) => {
                     self.failed("deploy-failed", folder, &Broken::from(error));
                     return None;
@@ -181,7 +218,15 @@ impl Agents<'_> {
     }
 
     /// Tells scripts of one deployment, and answers with the version's number.
-    fn deployed(&self, tenant: &Tenant, folder: &Folder, version: &VersionRecord) -> u64 {
+    fn deployed(
+        &self,
+        tenant: &Tenant,
+        folder: &Folder,
+        component: Option<&Arc<[u8]>>,
+        version: &VersionRecord,
+    ) -> u64 {
+        let known = Known { number: version.number, component: component.cloned(), folder: folder.path.clone() };
+        self.versions.add(version.id, known);
         if self.terminal.is_json() {
             self.terminal.event(&json!({
                 "event": "deployed",

@@ -149,3 +149,46 @@ fn who_waits_of_one_tenant_can_be_sent_away_and_the_others_wait_on() {
     desk.release(ours, 1);
     assert_eq!([desk.next(), desk.next()], [Some("b"), None]);
 }
+
+#[test]
+fn the_last_places_are_for_whoever_holds_little_however_long_the_others_hold_theirs() {
+    let mut desk = Desk::new(house(16, 10));
+    let [long, quiet, late] = [(); 3].map(|()| desk.register(terms(), Duration::ZERO));
+    for _ in 0..14 {
+        assert_eq!(arrive(&mut desk, long, &terms(), ""), Ok(Became::Admitted));
+    }
+    assert_eq!(arrive(&mut desk, long, &terms(), "one more"), Ok(Became::Waits), "an eighth is not lent");
+    assert_eq!(desk.next(), None);
+    assert_eq!(arrive(&mut desk, quiet, &terms(), "quiet"), Ok(Became::Waits), "behind whoever waits");
+    assert_eq!(desk.next(), Some("quiet"), "for no longer than it takes to ask");
+    assert_eq!(arrive(&mut desk, late, &terms(), "late"), Ok(Became::Waits));
+    assert_eq!([desk.next(), desk.next()], [Some("late"), None]);
+    desk.release(late, 1);
+    assert_eq!(desk.next(), None, "the place is kept");
+    assert_eq!(arrive(&mut desk, quiet, &terms(), "second"), Ok(Became::Waits));
+    assert_eq!(desk.next(), Some("second"), "it has less than half of its share, which is half of the host");
+    desk.release(long, 1);
+    desk.release(long, 1);
+    assert_eq!(desk.next(), None, "fourteen are held, by whomever");
+    desk.release(long, 1);
+    assert_eq!([desk.next(), desk.next()], [Some("one more"), None]);
+}
+
+#[test]
+fn memory_is_kept_too_where_an_eighth_of_it_is_enough_for_a_call() {
+    let mut desk = Desk::new(House { slots: 1_000, memory: 160, room: 10 });
+    let (small, large) = (Terms { memory: 20, ..terms() }, Terms { memory: 40, ..terms() });
+    let [long, quiet] = [(); 2].map(|()| desk.register(small, Duration::ZERO));
+    for _ in 0..7 {
+        assert_eq!(arrive(&mut desk, long, &small, ""), Ok(Became::Admitted));
+    }
+    assert_eq!(arrive(&mut desk, long, &small, "one more"), Ok(Became::Waits));
+    assert_eq!(arrive(&mut desk, quiet, &small, "quiet"), Ok(Became::Waits));
+    assert_eq!([desk.next(), desk.next()], [Some("quiet"), None]);
+    // A host that has room for four calls keeps none of them.
+    let mut desk = Desk::new(House { slots: 1_000, memory: 160, room: 10 });
+    let long = desk.register(large, Duration::ZERO);
+    for _ in 0..4 {
+        assert_eq!(arrive(&mut desk, long, &large, ""), Ok(Became::Admitted));
+    }
+}

@@ -127,3 +127,39 @@ fn a_call_runs_though_every_guest_thread_is_within_something_that_no_tick_ends()
     }
     assert!(handle.0.state.lock().queue.is_empty(), "nobody waits any more");
 }
+
+#[test]
+fn tenants_that_are_all_within_something_that_no_tick_ends_do_not_keep_another_from_running() {
+    let control = tokio::runtime::Runtime::new().unwrap();
+    let settings = EngineSettings { instances: 2, ..EngineSettings::standard() };
+    let ticker = Ticker::start(engine::config::runtime(&settings).unwrap(), TICK).unwrap();
+    let scheduler = Scheduler::start(2, TICK, &ticker, control.handle()).unwrap();
+    let handle = scheduler.handle();
+    let weight = Arc::new(Weight::new(NonZeroU64::MIN));
+    let clock = || Arc::new(CallClock::start(Duration::from_secs(60), Duration::from_secs(30)));
+    let (begun, done) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
+    // One each of three tenants: both threads and a stand-in.
+    let stuck: Vec<_> = (0..3)
+        .map(|_| {
+            let (begun, done) = (Arc::clone(&begun), Arc::clone(&done));
+            handle.spawn(TenantId::generate(), &weight, clock(), async move {
+                begun.fetch_add(1, Ordering::SeqCst);
+                while !done.load(Ordering::SeqCst) {
+                    thread::yield_now();
+                }
+            })
+        })
+        .collect();
+    while begun.load(Ordering::SeqCst) < 3 {
+        thread::yield_now();
+    }
+    let [quiet, bystander] = [(); 2].map(|()| TenantId::generate());
+    for tenant in [quiet, bystander, quiet] {
+        control.block_on(handle.spawn(tenant, &weight, clock(), async {}));
+    }
+    done.store(true, Ordering::SeqCst);
+    for call in stuck {
+        control.block_on(call);
+    }
+    assert!(handle.0.state.lock().queue.is_empty(), "nobody waits any more");
+}
