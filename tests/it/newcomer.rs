@@ -2,6 +2,7 @@
 //! tests, `test`, `dev` with an edit, `deploy`, `invoke`. With the real toolchains.
 
 mod bad_cases;
+mod clock;
 mod samples;
 
 use std::fs;
@@ -149,6 +150,7 @@ fn develop(project: &Project<'_>, language: &Language) {
         greeting(&project.desk.run(&["invoke", "greeter", "--input", &input, "--json"]).done())
     };
     assert_eq!(visit("Ada"), "Hello, Ada!");
+    assert_eq!(process.event("call")["status"], 200);
     project.edit(language.source, "{name}!", "{name}, once more!");
     let deployed = process.event("deployed");
     assert_eq!(deployed["number"], 2);

@@ -4,6 +4,7 @@
 //! began alike must end alike.
 
 mod case;
+mod clock;
 mod expect;
 mod report;
 mod snapshot;
@@ -44,6 +45,8 @@ const PAIRS: usize = 8;
 A case is a file, cases/NAME.toml. docs/cases.md has every field:
 
   about = \"The third visit makes a regular\"
+
+  clock = 2026-11-24T12:00:00Z       # what the agent's clock shows
 
   [storage.visitors]                 # what is there before
   Ada = { json = { visits = 2 } }    # also \"text\", { number = 7 }, { file = .. }
@@ -113,7 +116,7 @@ fn play(
         let workers: Vec<_> = (0..pairs)
             .map(|worker| {
                 let (stage, sender, handle) = (&stage, sender.clone(), control.handle());
-                scope.spawn(move || work(worker, pairs, cases, agent, stage, handle, snapshots, &sender))
+                scope.spawn(move || work(worker, pairs, cases, stage, handle, snapshots, &sender))
             })
             .collect();
         drop(sender);
@@ -128,20 +131,18 @@ fn play(
 }
 
 /// Plays every so-and-so-many-th case in one pair of tenants, so that each of them has the same past every time.
-#[expect(clippy::too_many_arguments, reason = "a thread is given all that it works with")]
 fn work(
     worker: usize,
     of: usize,
     cases: &[Case],
-    agent: &Agent,
-    stage: &Stage,
+    stage: &Stage<'_>,
     on: &tokio::runtime::Handle,
     snapshots: &Snapshots,
     verdicts: &Sender<(usize, Verdict)>,
 ) -> anyhow::Result<()> {
-    let mut pair = on.block_on(stage.pair(worker, agent))?;
+    let mut pair = on.block_on(stage.pair(worker))?;
     for (index, case) in cases.iter().enumerate().skip(worker).step_by(of) {
-        on.block_on(stage.prepare(&mut pair, case, of + index, agent))?;
+        on.block_on(stage.prepare(&mut pair, case, of + index))?;
         let first = stage.play(&pair.first, case, on)?;
         let second = stage.play(&pair.second, case, on)?;
         let again = on.block_on(pair.first.contents())?;

@@ -9,10 +9,13 @@ use crate::harness::{Desk, Finished, agents};
 
 /// An agent whose build is a copy: the one that calls any host function by name.
 fn agent(desk: &Desk) -> PathBuf {
-    agents::probe();
-    let folder = desk.path("agent");
+    copy_of(desk, agents::probe())
+}
+
+fn copy_of(desk: &Desk, built: &[u8]) -> PathBuf {
+    let (folder, component) = (desk.path("agent"), desk.path("built.wasm"));
     fs::create_dir_all(folder.join("cases")).unwrap();
-    let component = agents::folder("tests/probe/target/wasm32-wasip2/release/probe.wasm");
+    fs::write(&component, built).unwrap();
     let manifest = format!(
         "[agent]\nname = 'probe'\nlanguage = 'rust'\n[build]\ncommand = ['cp', {:?}, 'agent.wasm']\ncomponent = 'agent.wasm'\n",
         component.to_str().unwrap()
@@ -166,4 +169,17 @@ NUMBER = "v"
     }
     let tested = desk.run(&["test", agent.to_str().unwrap(), "--json"]);
     assert_eq!((&tested.json()["passed"], tested.code), (&json!(12), 0), "{tested:?}");
+}
+
+#[test]
+fn a_call_that_trapped_shows_where_it_was_and_what_it_had_left() {
+    let desk = Desk::new();
+    let trapping = agents::edited("(func $the-sore-spot unreachable)", "(call $the-sore-spot)");
+    let agent = copy_of(&desk, &trapping);
+    let finished = test(&desk, &agent, "[[call]]\ninput = 'x'\n", &["--json"]);
+    assert_eq!(finished.code, 1, "{finished:?}");
+    let shown = complaints(&finished)[0]["lines"].to_string();
+    for word in ["the status is 500, expected 200", "agent-trap", "the-sore-spot", "fuel"] {
+        assert!(shown.contains(word), "{word} in {shown}");
+    }
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use insula_runtime::storage::{BucketName, Place};
 use serde::Deserialize;
@@ -12,6 +13,7 @@ use crate::input;
 use crate::manifest::Language;
 use crate::toml_text::TomlText;
 
+use super::clock;
 use super::expect::{Bound, Expect};
 use super::value::{Stored, Wanted, json_of};
 
@@ -46,6 +48,8 @@ pub(super) struct Case {
     pub(super) name: String,
     pub(super) about: Option<String>,
     pub(super) sameness: Sameness,
+    /// The time of day that its calls are told, since 1970; the real one unless said.
+    pub(super) clock: Option<Duration>,
     /// On top of the manifest's.
     pub(super) config: BTreeMap<String, String>,
     pub(super) before: Vec<(Place, Stored)>,
@@ -61,6 +65,8 @@ pub(super) struct Ask {
     pub(super) content_type: String,
     pub(super) metadata: BTreeMap<String, String>,
     pub(super) idempotency_key: Option<String>,
+    /// What the clock shows from this call on.
+    pub(super) clock: Option<Duration>,
     pub(super) expect: Expect,
 }
 
@@ -69,6 +75,7 @@ pub(super) struct Ask {
 struct File {
     about: Option<String>,
     deterministic: Option<Spanned<Value>>,
+    clock: Option<Spanned<Value>>,
     #[serde(default)]
     config: BTreeMap<String, String>,
     #[serde(default)]
@@ -91,6 +98,7 @@ struct CallTable {
     #[serde(default)]
     metadata: BTreeMap<String, String>,
     idempotency_key: Option<String>,
+    clock: Option<Spanned<Value>>,
     #[serde(default)]
     expect: ExpectTable,
 }
@@ -180,7 +188,8 @@ impl Case {
             after.push((name, wanted));
         }
         let calls = file.call.into_iter().map(|call| Ask::read(&source, call)).collect::<anyhow::Result<_>>()?;
-        Ok(Self { name, about: file.about, sameness, config: file.config, before, calls, after })
+        let clock = moment(&source, file.clock.as_ref())?;
+        Ok(Self { name, about: file.about, sameness, clock, config: file.config, before, calls, after })
     }
 }
 
@@ -206,9 +215,21 @@ impl Ask {
             body,
             metadata: call.metadata,
             idempotency_key: call.idempotency_key,
+            clock: moment(source, call.clock.as_ref())?,
             expect: Expect::read(source, call.expect)?,
         })
     }
+}
+
+fn moment(source: &Source<'_>, word: Option<&Spanned<Value>>) -> anyhow::Result<Option<Duration>> {
+    let Some(word) = word else { return Ok(None) };
+    let Value::Datetime(datetime) = word.get_ref() else { return Err(no_moment(source, word)) };
+    clock::moment(datetime).map(Some).ok_or_else(|| no_moment(source, word))
+}
+
+fn no_moment(source: &Source<'_>, word: &Spanned<Value>) -> anyhow::Error {
+    let advice = "write a date, a time and an offset, without quotes: 2026-11-24T12:00:00Z";
+    source.wrong(word, &format!("`clock` is {}, which is no moment since 1970", word.get_ref()), advice)
 }
 
 fn sameness(source: &Source<'_>, word: &Spanned<Value>) -> anyhow::Result<Sameness> {

@@ -9,6 +9,7 @@ use toml::{Spanned, Value};
 
 use crate::outcome::{Outcome, body_as_json};
 use crate::terminal::{self, bad, dim, good};
+use crate::trouble::Trouble;
 
 use super::case::{ExpectTable, Source, bounds};
 use super::subset;
@@ -128,6 +129,9 @@ impl Expect {
         let wanted = self.status.or_else(|| (self.code.is_none() && !self.snapshot).then_some(OK));
         if let Some(wanted) = wanted.filter(|wanted| *wanted != status) {
             lines.push(format!("the status is {status}, expected {wanted}{}", said.unwrap_or_default()));
+            let trouble = problem.map(|problem| &problem.trouble);
+            lines.extend(trouble.map(Trouble::stack_lines).unwrap_or_default());
+            lines.extend(trouble.and_then(Trouble::budget_line));
         }
         if let Some(wanted) = &self.code
             && code != Some(wanted)

@@ -34,7 +34,8 @@ const PAGE: u32 = 1_000;
 const LOG_LINES: usize = 200;
 
 /// The host and its operator.
-pub(super) struct Stage {
+pub(super) struct Stage<'a> {
+    agent: &'a Agent,
     runtime: Runtime,
     operator: OperatorScope,
     serving: Serving,
@@ -78,9 +79,9 @@ pub(super) struct Played {
     pub(super) log: Vec<LogLine>,
 }
 
-impl Stage {
+impl<'a> Stage<'a> {
     /// Starts a host in this directory.
-    pub(super) async fn set(data: &Path, agent: &Agent, name: AgentName) -> anyhow::Result<Self> {
+    pub(super) async fn set(data: &Path, agent: &'a Agent, name: AgentName) -> anyhow::Result<Self> {
         let landlock = host::landlock::Off::Builds.check();
         let opened = host::open(data, EngineSettings::standard(), host::settings(), landlock).await?;
         let key = opened.operator_key.map(|key| key.reveal()).unwrap_or_default();
@@ -88,21 +89,21 @@ impl Stage {
         let any_port = ([127, 0, 0, 1], 0).into();
         let serving = host::serve(&opened.runtime, ServerSettings::standard(any_port)).await?;
         let config = agent.manifest.as_ref().map(|manifest| manifest.config.clone()).unwrap_or_default();
-        Ok(Self { runtime: opened.runtime, operator, serving, name, config })
+        Ok(Self { agent, runtime: opened.runtime, operator, serving, name, config })
     }
 
     /// Two new tenants with the agent. The host compiles it for each of them.
-    pub(super) async fn pair(&self, number: usize, agent: &Agent) -> anyhow::Result<Pair> {
+    pub(super) async fn pair(&self, number: usize) -> anyhow::Result<Pair> {
         let (first, second) =
-            tokio::join!(self.stand(format!("case-{number}-a"), agent), self.stand(format!("case-{number}-b"), agent));
+            tokio::join!(self.stand(format!("case-{number}-a")), self.stand(format!("case-{number}-b")));
         Ok(Pair { first: first?, second: second? })
     }
 
-    async fn stand(&self, name: String, agent: &Agent) -> anyhow::Result<Stand> {
+    async fn stand(&self, name: String) -> anyhow::Result<Stand> {
         let patch = limits::patch(&[])?;
         let (id, key) = host::create_tenant(&self.runtime, &self.operator, &name.parse()?, &patch).await?;
         let scope = host::log_in(&self.runtime, &key).await?;
-        host::deploy(&self.runtime, &scope, &self.name, agent, &BTreeMap::new()).await?;
+        host::deploy(&self.runtime, &scope, &self.name, self.agent, &BTreeMap::new()).await?;
         let storage = self.runtime.storage(&scope.permit::<Manage>()?).await?;
         let log = self.runtime.logs(&scope.permit::<Deploy>()?).await?;
         let client = Client::new(&Target { url: self.serving.url(), key });
@@ -111,19 +112,13 @@ impl Stage {
 
     /// Makes both tenants of a pair as new, and puts there what the case wants to find. Where one of them cannot be, or
     /// they are not alike any more, both are replaced.
-    pub(super) async fn prepare(
-        &self,
-        pair: &mut Pair,
-        case: &Case,
-        number: usize,
-        agent: &Agent,
-    ) -> anyhow::Result<()> {
+    pub(super) async fn prepare(&self, pair: &mut Pair, case: &Case, number: usize) -> anyhow::Result<()> {
         let empty = self.empty(&mut pair.first).await? && self.empty(&mut pair.second).await?;
         let versions = (self.fill(&pair.first, case).await?, self.fill(&pair.second, case).await?);
         if empty && versions.0 == versions.1 {
             return Ok(());
         }
-        *pair = self.pair(number, agent).await?;
+        *pair = self.pair(number).await?;
         self.fill(&pair.first, case).await?;
         self.fill(&pair.second, case).await?;
         Ok(())
@@ -192,7 +187,14 @@ impl Stage {
             Ok([counted.hits, counted.stale_hits, counted.misses])
         };
         let before = counts()?;
-        let outcomes = case.calls.iter().map(|ask| self.call(stand, ask)).collect::<anyhow::Result<_>>()?;
+        on.block_on(self.runtime.tell_time(&manage, case.clock))?;
+        let mut outcomes = Vec::new();
+        for ask in &case.calls {
+            if ask.clock.is_some() {
+                on.block_on(self.runtime.tell_time(&manage, ask.clock))?;
+            }
+            outcomes.push(self.call(stand, ask)?);
+        }
         let after = counts()?;
         let mut cache = [0; 3];
         for (used, (after, before)) in cache.iter_mut().zip(after.into_iter().zip(before)) {
@@ -212,7 +214,12 @@ impl Stage {
         if let Some(key) = &ask.idempotency_key {
             request = request.header("idempotency-key", key);
         }
-        Ok(invoke::outcome(self.name.as_str(), stand.client.exchange(request)?))
+        let mut outcome = invoke::outcome(self.name.as_str(), stand.client.exchange(request)?);
+        if let Err(problem) = &mut outcome.answer {
+            // The debug information is here, and not on the host.
+            problem.trouble = std::mem::take(&mut problem.trouble).located(&self.agent.component, self.agent.folder());
+        }
+        Ok(outcome)
     }
 
     /// Stops the host.

@@ -10,6 +10,7 @@ use crate::toml_text::TomlText;
 
 const GOOD: &str = r#"about = "everything"
 deterministic = "answers"
+clock = 2026-11-24T12:00:00Z
 [config]
 greeting = "Salve"
 [storage.visitors]
@@ -60,20 +61,21 @@ fn a_typo_is_an_error_with_its_line_and_says_what_to_write() {
     for (good, bad, line, word) in [
         ("about =", "abuot =", 1, "abuot"),
         ("\"answers\"", "\"sometimes\"", 2, "deterministic"),
-        ("[storage.visitors]", "[storage.Visitors]", 5, "bucket"),
-        ("{ json = { visits = 2 } }", "{ jsn = { visits = 2 } }", 6, "jsn"),
-        ("\"text\"", "7", 7, "none of the forms"),
-        ("ttl-ms = 60_000", "ttl-ms = 0", 8, "ttl-ms"),
-        ("metadata =", "metdata =", 11, "metdata"),
-        ("expect.json =", "expect.jsn =", 13, "jsn"),
-        ("\"^[{]\"", "\"^[{\"", 14, "unclosed"),
-        ("{ fuel =", "{ petrol =", 15, "petrol"),
-        ("\"2 MiB\"", "\"much\"", 15, "no amount"),
-        ("least = 1", "last = 1", 15, "no amount"),
-        ("\"storage.get\"", "\"storage.got\"", 15, "storage.got"),
-        ("input = \"plain\"", "input = \"plain\"\njson = 1", 18, "two inputs"),
-        ("input = \"plain\"", "input-file = \"absent.json\"", 17, "absent.json"),
-        ("{ number = -7 }", "{ number = -7, any = true }", 21, "none of the forms"),
+        ("12:00:00Z", "12:00:00", 3, "no moment"),
+        ("[storage.visitors]", "[storage.Visitors]", 6, "bucket"),
+        ("{ json = { visits = 2 } }", "{ jsn = { visits = 2 } }", 7, "jsn"),
+        ("\"text\"", "7", 8, "none of the forms"),
+        ("ttl-ms = 60_000", "ttl-ms = 0", 9, "ttl-ms"),
+        ("metadata =", "metdata =", 12, "metdata"),
+        ("expect.json =", "expect.jsn =", 14, "jsn"),
+        ("\"^[{]\"", "\"^[{\"", 15, "unclosed"),
+        ("{ fuel =", "{ petrol =", 16, "petrol"),
+        ("\"2 MiB\"", "\"much\"", 16, "no amount"),
+        ("least = 1", "last = 1", 16, "no amount"),
+        ("\"storage.get\"", "\"storage.got\"", 16, "storage.got"),
+        ("input = \"plain\"", "input = \"plain\"\njson = 1", 19, "two inputs"),
+        ("input = \"plain\"", "input-file = \"absent.json\"", 18, "absent.json"),
+        ("{ number = -7 }", "{ number = -7, any = true }", 22, "none of the forms"),
     ] {
         let text = GOOD.replacen(good, bad, 1);
         assert_ne!(text, GOOD, "{good}");

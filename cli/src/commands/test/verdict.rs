@@ -120,7 +120,7 @@ fn differ(sameness: Sameness, first: &Played, second: &Played) -> Vec<Complaint>
                 lines.push(format!("{:?}, and {:?}", kind(one), kind(other)));
             }
             lines.push(
-                "it tells the time or rolls dice: `deterministic = false`; else one saw what is the other's".to_owned(),
+                "it tells the time: give the case a `clock`; it rolls dice: `deterministic = false`; else one saw the other's".to_owned(),
             );
             complaints.push(Complaint::new(what, lines));
         }
