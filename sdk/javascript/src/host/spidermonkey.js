@@ -13,6 +13,9 @@ export { log };
 const theirs = theirCache.getOrFill.constructor("return globalThis")();
 theirs["import_cache_0_1_0$Lease"] ??= class Lease {};
 
+// The build leaves outgoing HTTP out, which would be denied, and calling what is left would only stop the agent.
+globalThis.fetch = undefined;
+
 const wide = (number) => (number == null ? undefined : BigInt(number));
 
 /** The same value with numbers for bigints. Bytes stay as they are. */

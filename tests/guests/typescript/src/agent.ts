@@ -109,7 +109,7 @@ const ACTS: Record<string, (request: Request) => Answer> = {
     throw AgentError.unprocessable("not today", { retryAfterMs: 5_000 });
   },
   mistake: () => stumble(undefined as unknown as { deep: string }),
-  world: () => ({ fetch: typeof (globalThis as any).fetch, process: typeof (globalThis as any).process }),
+  world: () => ({ fetch: reach(), process: typeof (globalThis as any).process }),
 };
 
 export default agent((request) => {
@@ -124,6 +124,18 @@ function code(call: () => unknown): string {
     return "none";
   } catch (error) {
     return error instanceof AgentError ? error.code : String(error);
+  }
+}
+
+/** What becomes of a request to the world outside. */
+function reach(): string {
+  const fetch = (globalThis as any).fetch;
+  if (!fetch) return "undefined";
+  try {
+    fetch("http://127.0.0.1:7400/");
+    return "reached";
+  } catch (error) {
+    return (error as Error).name;
   }
 }
 
