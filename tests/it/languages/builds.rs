@@ -176,3 +176,40 @@ fn a_component_of_the_wrong_target_or_over_the_cap_is_refused_with_its_reason() 
     deploy(&neighbour.key).done();
     bystander.assert_untouched();
 }
+
+#[test]
+fn doctor_shows_what_is_here_and_fails_for_what_was_asked_for_and_is_missing() {
+    let desk = Desk::new();
+    let report = desk.run(&["doctor", "--json"]).done().json();
+    let names: Vec<_> = report["groups"].as_array().unwrap().iter().map(|group| &group["name"]).collect();
+    assert_eq!(names, ["rust", "js", "python", "serve"]);
+    assert_eq!(report["groups"][0]["checks"][0]["name"], "rustc");
+    let page = desk.run(&["doctor", "--lang", "rust"]).done();
+    assert!(page.stdout.contains("wasm32-wasip2") && !page.stdout.contains("node"), "{page:?}");
+
+    let nothing = desk.path("nothing");
+    fs::create_dir(&nothing).unwrap();
+    let bare = |arguments: &[&str]| {
+        let mut command = desk.command(arguments);
+        command.env("PATH", &nothing).env_remove("VIRTUAL_ENV");
+        Desk::finish(command, b"")
+    };
+    assert_eq!(bare(&["doctor"]).code, 0, "nothing was asked for by name");
+    let lacking = bare(&["doctor", "--lang", "js", "--lang", "python"]);
+    assert_eq!(lacking.code, 1, "{lacking:?}");
+    for word in ["not on the PATH", "apt-get install nodejs", "apt-get install python3"] {
+        assert!(lacking.stdout.contains(word), "{word:?} in {lacking:?}");
+    }
+    let json = bare(&["doctor", "--lang", "js", "--json"]);
+    assert_eq!((json.code, &json.json()["ok"]), (1, &json!(false)), "{json:?}");
+
+    if agents::typescript().is_some() {
+        let folder = javascript(&desk, GOOD);
+        let path = folder.to_str().unwrap();
+        let page = desk.run(&["doctor", path]).done();
+        assert!(page.stdout.contains("componentize-qjs") && page.stdout.contains("0.4.5"), "{page:?}");
+        fs::remove_file(folder.join("node_modules")).unwrap();
+        let page = desk.run(&["doctor", path]);
+        assert!(page.code == 1 && page.stdout.contains("insula build --install "), "{page:?}");
+    }
+}

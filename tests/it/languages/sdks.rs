@@ -1,5 +1,7 @@
 //! Every function of the SDKs, in each language and engine: the same answers from the same host, and nothing beyond it.
 
+use std::process::Command;
+
 use serde_json::{Value, json};
 
 use crate::harness::{Bystander, Host, Reply, Tenant, agents};
@@ -106,4 +108,30 @@ fn python_reaches_every_capability_and_nothing_else() {
     let expected =
         json!({ "file": "denied", "folder": "denied", "write": "denied", "socket": "denied", "environment": [] });
     assert_eq!(told(&tenant, "world"), expected);
+}
+
+/// Runs a command of a language in a folder, which must work.
+fn passes(path: &str, program: &str, arguments: &[&str]) {
+    let mut command = Command::new(program);
+    command.current_dir(agents::folder(path)).args(arguments).env("PYTHONDONTWRITEBYTECODE", "1");
+    let output = command.output().unwrap_or_else(|error| panic!("{program}: {error}"));
+    let said = String::from_utf8_lossy(&output.stdout);
+    let errors = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{path}: {program} {arguments:?}\n{said}{errors}");
+}
+
+#[test]
+fn the_sdks_and_the_samples_pass_their_own_tests_without_wasm() {
+    if agents::faq().is_some() && agents::typescript().is_some() {
+        passes("sdk/javascript", "node", &["--test"]);
+        passes("sample-agents/faq", "node", &["--test"]);
+        passes("tests/guests/typescript", "node", &["node_modules/typescript/bin/tsc", "--project", "."]);
+    }
+    if agents::analyst().is_some() {
+        let python = agents::folder("sample-agents/analyst/.venv/bin/python");
+        // With the python that has componentize-py beside it, the SDK's forms are compared with its bindings.
+        for path in ["sdk/python", "sample-agents/analyst"] {
+            passes(path, python.to_str().unwrap(), &["-m", "unittest", "discover", "-s", "tests"]);
+        }
+    }
 }
