@@ -50,6 +50,8 @@ pub(crate) enum Command {
     Serve(commands::serve::Args),
     /// Build an agent's component
     Build(commands::build::Args),
+    /// Say what is here and what is missing, for each language and for a host
+    Doctor(commands::doctor::Args),
     /// Say what a host would make of a component
     Check(commands::check::Args),
     /// Put an agent on a host

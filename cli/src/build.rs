@@ -4,6 +4,7 @@
 //! Nothing is installed unless it was asked for (`install.rs`), but for Rust's own target. What compilers print is passed on
 //! as it is.
 
+pub(crate) mod doctor;
 mod freshness;
 mod install;
 mod javascript;

@@ -10,6 +10,7 @@ pub(crate) mod config;
 pub(crate) mod demo;
 pub(crate) mod deploy;
 pub(crate) mod dev;
+pub(crate) mod doctor;
 pub(crate) mod invoke;
 pub(crate) mod key;
 pub(crate) mod limits;
@@ -37,6 +38,7 @@ pub(crate) fn run(command: Command, terminal: &Terminal) -> anyhow::Result<()> {
         Command::Run(args) => run::run(&args, terminal),
         Command::Serve(args) => serve::run(&args, terminal),
         Command::Build(args) => build::run(&args, terminal),
+        Command::Doctor(args) => doctor::run(&args, terminal),
         Command::Check(args) => check::run(&args, terminal),
         Command::Deploy(args) => deploy::run(&args, terminal),
         Command::Invoke(args) => invoke::run(&args, terminal),

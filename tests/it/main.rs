@@ -22,6 +22,7 @@ mod hostile;
 mod http;
 mod isolation;
 mod kills;
+mod languages;
 mod ledger;
 mod limits;
 mod matrix;

@@ -96,7 +96,7 @@ async function component(code) {
     return (await componentize({ witPath: job.wit, jsSource: code, jsPath: bundle, world: "agent", sync: true })).component;
   }
   const { componentize } = await import("@bytecodealliance/componentize-js");
-  return (await componentize({ sourcePath: bundle, witPath: job.wit, worldName: "agent" })).component;
+  return (await componentize({ sourcePath: bundle, witPath: job.wit, worldName: "agent", disableFeatures: ["http", "fetch-event"] })).component;
 }
 
 /** What an engine says of a module that it cannot begin with, without the stack of the engine's own wrapper. */

@@ -15,7 +15,7 @@ use super::tools::{self, Found, Gap};
 use super::{Broken, command_in, run};
 
 const SCRIPT: &str = include_str!("javascript.mjs");
-const SDK: &str = "insula-sdk";
+pub(super) const SDK: &str = "insula-sdk";
 
 /// What the script says when it is done.
 #[derive(Deserialize)]
@@ -90,6 +90,16 @@ pub(super) fn package_dir(dir: &Path, name: &str) -> Option<PathBuf> {
     dir.ancestors()
         .map(|above| above.join("node_modules").join(name))
         .find(|found| found.join("package.json").is_file())
+}
+
+/// The version of a package that is installed.
+pub(super) fn package_version(dir: &Path, name: &str) -> Option<String> {
+    #[derive(Deserialize)]
+    struct Package {
+        version: String,
+    }
+    let text = std::fs::read_to_string(package_dir(dir, name)?.join("package.json")).ok()?;
+    serde_json::from_str::<Package>(&text).ok().map(|package| package.version)
 }
 
 /// Builds the component.

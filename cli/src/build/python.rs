@@ -41,6 +41,15 @@ pub(crate) fn python3(dir: &Path) -> Found {
     )
 }
 
+/// Whether Python can make virtual environments: Debian has that in a package of its own.
+pub(super) fn venv_module(dir: &Path) -> Found {
+    let output = command_in(dir, "python3").args(["-c", "import venv, ensurepip"]).output();
+    if output.is_ok_and(|output| output.status.success()) {
+        return Found::here("venv", "virtual environments can be made");
+    }
+    Found::missing("venv", "python3 has no venv or no ensurepip", "`sudo apt-get install python3-venv`")
+}
+
 /// The virtual environment of a folder: its own `.venv`, else the one that is active.
 pub(super) fn venv(dir: &Path) -> Option<PathBuf> {
     let own = absolute(dir).ok()?.join(".venv");

@@ -2,6 +2,8 @@
 
 import { AgentError } from "insula-sdk";
 
+import { plain } from "./words.js";
+
 const ENTRIES_LIMIT = 100;
 const QUESTION_LIMIT = 500;
 const ANSWER_LIMIT = 8_000;
@@ -90,8 +92,7 @@ function text(place, value, limit) {
 
 /** An id that stays the same while the question does. */
 function slug(question) {
-  const plain = question.normalize("NFKD").toLowerCase().replace(/\p{M}/gu, "");
-  return plain.replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "").slice(0, 63).replace(/-$/, "") || "entry";
+  return plain(question).replace(/[^a-z0-9]+/g, "-").replace(/^-|-$/g, "").slice(0, 63).replace(/-$/, "") || "entry";
 }
 
 function isObject(value) {

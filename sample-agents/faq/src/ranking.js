@@ -6,7 +6,7 @@ const K1 = 1.2;
 const B = 0.75;
 const QUESTION_WEIGHT = 3;
 const TAG_WEIGHT = 2;
-/** The share of what a question is about that an entry must have: with less it is about something else. */
+/** The share of a question's words that an entry must have: with less it is about something else. */
 const COVERAGE = 0.5;
 
 /** An index of entries `{id, question, answer, tags}`: plain data, for the cache. */
@@ -34,21 +34,20 @@ export function buildIndex(entries, stop) {
 /** The entries that answer a question of these words, the best first, as `{id, score}`. */
 export function rank({ documents, average, postings }, words) {
   const scores = new Map();
-  let whole = 0;
-  for (const word of new Set(words)) {
+  const asked = new Set(words);
+  for (const word of asked) {
     const list = postings[`=${word}`] ?? [];
     const weight = Math.log(1 + (documents.length - list.length + 0.5) / (list.length + 0.5));
-    whole += weight;
     for (const [at, times] of list) {
       const length = 1 - B + (B * documents[at][1]) / average;
       const found = scores.get(at) ?? { score: 0, covered: 0 };
       found.score += (weight * times * (K1 + 1)) / (times + K1 * length);
-      found.covered += weight;
+      found.covered += 1;
       scores.set(at, found);
     }
   }
   return [...scores]
-    .filter(([, { covered }]) => covered >= COVERAGE * whole)
+    .filter(([, { covered }]) => covered >= COVERAGE * asked.size)
     .map(([at, { score }]) => ({ id: documents[at][0], score: Math.round(score * 100) / 100 }))
     .sort((one, other) => other.score - one.score || (one.id < other.id ? -1 : 1));
 }

@@ -7,11 +7,18 @@ export const STOP_WORDS = new Set(
     "where which who why will with would you your").split(" "),
 );
 
+/** What is between words: spaces and punctuation. `\p{L}` would say it shorter, and SpiderMonkey has no such classes. */
+const BETWEEN = /[\s!-/:-@[-`{-~\u00a0-\u00bf\u2000-\u206f\u3000-\u303f]+/;
+
 /** The words of a text that count, in order. */
 export function wordsOf(text, stop = STOP_WORDS) {
-  const plain = text.normalize("NFKD").toLowerCase().replace(/\p{M}/gu, "").replace(/['\u2019]/g, "");
-  const all = plain.match(/[\p{L}\p{N}]+/gu) ?? [];
+  const all = plain(text).replace(/['\u2019]/g, "").split(BETWEEN).filter(Boolean);
   return all.filter((word) => !stop.has(word)).map(stem);
+}
+
+/** A text without case, and without accents where the engine can take letters apart. */
+export function plain(text) {
+  return (text.normalize?.("NFKD") ?? text).toLowerCase().replace(/[\u0300-\u036f]/g, "");
 }
 
 /** A word without the endings of English that change nothing of what it is about. */

@@ -9,8 +9,12 @@ import * as theirUsage from "insula:agent/usage@0.1.0";
 export { log };
 
 // componentize-js 0.23 makes the class of a resource where it meets the first function of it. A lease has none, so that
-// its own code names a class that nobody made: this is it.
-globalThis["import_cache_0_1_0$Lease"] ??= class Lease {};
+// its own code names a class that nobody made. That code has a global object of its own, which its functions lead to.
+const theirs = theirCache.getOrFill.constructor("return globalThis")();
+theirs["import_cache_0_1_0$Lease"] ??= class Lease {};
+
+// The build leaves outgoing HTTP out, which would be denied, and calling what is left would only stop the agent.
+globalThis.fetch = undefined;
 
 const wide = (number) => (number == null ? undefined : BigInt(number));
 
@@ -71,8 +75,13 @@ export function refusal({ code, message, retryAfterMs }) {
   return { code, message, retryAfterMs: wide(retryAfterMs) };
 }
 
+/** The class above has no end of its own. A lease ends with `fill`, also where that is refused, as one without a life is. */
 export function drop(handle) {
-  handle[Symbol.dispose]?.();
+  try {
+    theirCache.fill(handle, new Uint8Array(0), lifeOf({ ttlMs: 0, staleMs: 0, thisVersionOnly: false }));
+  } catch {
+    // It is refused, and has ended.
+  }
 }
 
 function defined(selection) {
