@@ -34,6 +34,20 @@ fn ledger_passes_its_cases() {
 }
 
 #[test]
+fn faq_passes_its_cases() {
+    if agents::faq().is_some() {
+        passes("faq");
+    }
+}
+
+#[test]
+fn analyst_passes_its_cases() {
+    if agents::analyst().is_some() {
+        passes("analyst");
+    }
+}
+
+#[test]
 fn the_rust_sdk_passes_its_own_tests_and_the_examples_of_its_documentation() {
     let mut command = Command::new("cargo");
     command.args(["test", "--locked", "--features", "testing"]).current_dir(agents::folder("sdk/rust"));
