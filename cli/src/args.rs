@@ -1,6 +1,8 @@
 //! The command line's shape: one variant a command. Each command's own arguments stand with the command.
 
-use clap::{Parser, Subcommand};
+mod teaching;
+
+use clap::{ArgMatches, Command as ClapCommand, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::commands;
 
@@ -17,19 +19,39 @@ pub(crate) struct Cli {
     pub(crate) json: bool,
 }
 
+/// The command line as it is parsed and as its help shows it.
+pub(crate) fn command() -> ClapCommand {
+    teaching::taught(Cli::command())
+}
+
+impl Cli {
+    /// Parses the arguments of this process.
+    pub(crate) fn of_process() -> Result<Self, clap::Error> {
+        let mut command = command();
+        let mut matches: ArgMatches = command.try_get_matches_from_mut(std::env::args_os())?;
+        Self::from_arg_matches_mut(&mut matches).map_err(|error| error.format(&mut command))
+    }
+}
+
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
     /// The two-minute tour: two tenants, real agents, a hostile one, and the bills
     Demo(commands::demo::Args),
+    /// Begin a new agent, in Rust, JavaScript or Python
+    New(commands::new::Args),
     /// Develop agents: a local host that rebuilds and redeploys on save
     Dev(commands::dev::Args),
     /// Call an agent once, in a throw-away host
     Run(commands::run::Args),
+    /// Run an agent's cases, each in two tenants of a throw-away host
+    Test(commands::test::Args),
     /// Run a host
     Serve(commands::serve::Args),
     /// Build an agent's component
     Build(commands::build::Args),
+    /// Say what is here and what is missing, for each language and for a host
+    Doctor(commands::doctor::Args),
     /// Say what a host would make of a component
     Check(commands::check::Args),
     /// Put an agent on a host
@@ -66,6 +88,8 @@ pub(crate) enum Command {
     Audit(commands::audit::Args),
     /// Check a key and keep it in the profile
     Login(commands::login::Args),
+    /// Print what a shell needs to complete commands
+    Completion(commands::completion::Args),
     /// Compile a component from standard input: what a host starts for each upload
     #[command(hide = true)]
     CompileWorker,
@@ -73,13 +97,11 @@ pub(crate) enum Command {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]
     fn the_arguments_make_sense_together() {
-        Cli::command().debug_assert();
+        command().debug_assert();
     }
 
     #[test]

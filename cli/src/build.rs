@@ -1,15 +1,31 @@
-//! Building an agent: its manifest's command, in its folder, with the environment that its author would have.
+//! Building an agent: its manifest's command, or what its language needs, in its folder, with the environment that its
+//! author would have.
+//!
+//! Nothing is installed unless it was asked for (`install.rs`), but for Rust's own target. What compilers print is passed on
+//! as it is.
 
+pub(crate) mod doctor;
+mod freshness;
+mod install;
+mod javascript;
+mod python;
 mod toolchain;
+pub(crate) mod tools;
 
+use std::ffi::OsStr;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use sha2::{Digest, Sha256};
+
 use crate::environment;
 use crate::failure::{Explain, Failure};
-use crate::manifest::{Language, Manifest};
+use crate::manifest::{Language, Manifest, Recipe};
 use crate::terminal::{self, Terminal};
+
+pub(crate) use install::install_for;
+pub(crate) use tools::Gap;
 
 /// The most output of a build that is kept to be shown when it fails.
 const OUTPUT_LIMIT: usize = 1 << 20;
@@ -50,13 +66,49 @@ impl From<anyhow::Error> for Broken {
     }
 }
 
-/// Runs the build command of a manifest in its folder.
-pub(crate) fn compile(dir: &Path, manifest: &Manifest) -> Result<PathBuf, Broken> {
-    if manifest.language == Language::Rust {
-        toolchain::ensure_target(dir)?;
+/// Installs what the agent in `dir` is built with: the packages that its `package.json` or `requirements.txt` names.
+///
+/// # Errors
+///
+/// When the folder has no valid `insula.toml`, when node, npm or python3 is not there, or when the installer fails (its
+/// output is then passed on to standard error).
+pub fn install(dir: &Path, quiet: bool) -> anyhow::Result<()> {
+    let terminal = Terminal::new(false);
+    let progress = (!quiet).then(|| terminal.progress("installing"));
+    let installed = install_for(dir, &Manifest::load(dir)?);
+    drop(progress);
+    installed.map_err(|broken| broken.show(&terminal))
+}
+
+/// What this machine or folder lacks for the build of an agent: the first of it.
+pub(crate) fn gap(dir: &Path, manifest: &Manifest) -> anyhow::Result<Option<Gap>> {
+    match &manifest.recipe {
+        Recipe::Command { .. } => Ok(None),
+        Recipe::JavaScript { engine, .. } => javascript::gap(dir, *engine),
+        Recipe::Python { .. } => python::gap(dir),
     }
-    run(dir, manifest)?;
+}
+
+/// Builds the agent of a folder whose manifest was read. Where nothing has changed since the last time, it does nothing.
+pub(crate) fn compile(dir: &Path, manifest: &Manifest) -> Result<PathBuf, Broken> {
+    if let Some(gap) = gap(dir, manifest)? {
+        return Err(Broken::from(anyhow::Error::from(gap.failure)));
+    }
     let component = dir.join(&manifest.component);
+    match &manifest.recipe {
+        Recipe::Command { program, arguments } => {
+            if manifest.language == Language::Rust {
+                toolchain::ensure_target(dir)?;
+            }
+            let mut command = command_in(dir, program);
+            command.args(arguments);
+            let advice = "install it, put it on the PATH, or correct `command` in insula.toml";
+            let line = std::iter::once(program).chain(arguments).map(String::as_str).collect::<Vec<_>>().join(" ");
+            run(command, manifest, &line, advice)?;
+        }
+        Recipe::JavaScript { entry, engine } => javascript::build(dir, manifest, entry, *engine)?,
+        Recipe::Python { entry } => python::build(dir, manifest, entry)?,
+    }
     if component.is_file() {
         return Ok(component);
     }
@@ -67,33 +119,54 @@ pub(crate) fn compile(dir: &Path, manifest: &Manifest) -> Result<PathBuf, Broken
     )))
 }
 
+/// The contract near an SDK: it travels two folders above the SDK's own, in this repository and in a project.
+fn wit_near(sdk: &Path) -> anyhow::Result<PathBuf> {
+    let start = std::fs::canonicalize(sdk).unwrap_or_else(|_| sdk.to_owned());
+    let found = start.ancestors().map(|above| above.join("wit")).find(|wit| wit.join("world.wit").is_file());
+    found.ok_or_else(|| {
+        Failure::new("the contract `wit/` is not there")
+            .because(format_args!("no folder above {} has wit/world.wit", start.display()))
+            .advise("take the SDK with its folder `wit`, as `insula new` lays them")
+            .into()
+    })
+}
+
+/// A short digest of a text: whether it is the same one.
+fn digest_of(text: &str) -> String {
+    let digest = Sha256::digest(text.as_bytes());
+    digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect()
+}
+
 /// A command in the agent's folder with the environment that its author would have.
-fn command_in(dir: &Path, program: &str) -> Command {
+fn command_in(dir: &Path, program: impl AsRef<OsStr>) -> Command {
     let mut command = Command::new(program);
     command.current_dir(dir).env_clear().envs(environment::for_builds()).stdin(Stdio::null());
     command
 }
 
-fn run(dir: &Path, manifest: &Manifest) -> Result<(), Broken> {
-    let mut command = command_in(dir, &manifest.program);
-    command.args(&manifest.arguments).stdout(Stdio::null()).stderr(Stdio::piped());
+/// Runs a step of a build, and keeps what it printed for when it fails. Returns what it wrote to standard output.
+fn run(mut command: Command, manifest: &Manifest, line: &str, advice: &str) -> Result<Vec<u8>, Broken> {
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
     if terminal::errors_in_colour() {
-        command.env("CARGO_TERM_COLOR", "always");
+        command.env("CARGO_TERM_COLOR", "always").env("FORCE_COLOR", "1");
     }
-    let mut child = command.spawn().explain(
-        format_args!("cannot run the build command `{}`", manifest.program),
-        "install it, put it on the PATH, or correct `command` in insula.toml",
-    )?;
-    let output = child.stderr.take().map(keep_tail).unwrap_or_default();
-    let status = child.wait().explain("cannot wait for the build command", "run the build again")?;
+    let started = format!("cannot run `{}`", command.get_program().to_string_lossy());
+    let mut child = command.spawn().explain(started, advice)?;
+    let (said, errors) = (child.stdout.take(), child.stderr.take());
+    // Both at once, or a child that fills one pipe would wait for ever.
+    let (said, errors) = std::thread::scope(|scope| {
+        let reader = scope.spawn(|| said.map(keep_tail).unwrap_or_default());
+        let errors = errors.map(keep_tail).unwrap_or_default();
+        (reader.join().unwrap_or_default(), errors)
+    });
+    let status = child.wait().explain("cannot wait for the build", "run the build again")?;
     if status.success() {
-        return Ok(());
+        return Ok(said);
     }
-    let line = std::iter::once(&manifest.program).chain(&manifest.arguments).map(String::as_str).collect::<Vec<_>>();
     let failure = Failure::new(format_args!("the build of `{}` failed", manifest.name))
-        .because(format_args!("`{}` ended with {status}", line.join(" ")))
+        .because(format_args!("`{line}` ended with {status}"))
         .advise("correct what the output above shows");
-    Err(Broken { error: failure.into(), output })
+    Err(Broken { error: failure.into(), output: if errors.is_empty() { said } else { errors } })
 }
 
 /// Reads to the end and keeps the last of it.

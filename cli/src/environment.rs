@@ -33,6 +33,11 @@ pub(crate) fn own_program() -> anyhow::Result<PathBuf> {
     std::env::current_exe().context("cannot find the path of this program, which a host needs for its compilers")
 }
 
+/// The virtual environment of Python that is active in this shell.
+pub(crate) fn virtual_env() -> Option<PathBuf> {
+    absolute("VIRTUAL_ENV")
+}
+
 /// The environment for a build command: this process's own, without what a cargo that runs *us* left in it.
 ///
 /// Without this, a build started from `cargo run` or `cargo test` would inherit the outer build's target directory,

@@ -24,6 +24,11 @@ impl Failure {
         Self { usage: true, ..Self::new(what) }
     }
 
+    /// The same as wrong usage: exit code 2.
+    pub(crate) fn into_usage(self) -> Self {
+        Self { usage: true, ..self }
+    }
+
     /// What an error means for the reader: it becomes the reason why `what` failed, and `advice` is added to the advice
     /// that it carries.
     pub(crate) fn explaining(error: impl Into<anyhow::Error>, what: impl Display, advice: impl Display) -> Self {

@@ -1,5 +1,6 @@
 //! A host in this process: the production runtime and server, as `serve`, `run`, `dev` and `demo` start them.
 
+pub(crate) mod features;
 pub(crate) mod landlock;
 mod memory;
 mod tenants;

@@ -29,13 +29,12 @@ mod source_lines;
 mod terminal;
 mod toml_text;
 mod trouble;
+mod vendored;
 mod wire;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
-pub use build::build;
+pub use build::{build, install};
 pub use host::control_threads;
 
 use args::{Cli, Command};
@@ -50,7 +49,7 @@ const WRONG_USAGE: u8 = 2;
 /// Runs the command line of this process: 0 done, 1 the operation failed, 2 wrong usage.
 #[must_use]
 pub fn main() -> ExitCode {
-    let cli = match Cli::try_parse() {
+    let cli = match Cli::of_process() {
         Ok(cli) => cli,
         Err(stop) => {
             let shown = stop.print().is_ok();

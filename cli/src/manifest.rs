@@ -12,6 +12,10 @@ use crate::failure::Explain;
 use crate::limits::{self, ByName};
 use crate::toml_text::TomlText;
 
+mod recipe;
+
+pub(crate) use recipe::{Engine, Recipe};
+
 /// The file's name.
 pub(crate) const FILE: &str = "insula.toml";
 
@@ -38,9 +42,8 @@ pub(crate) struct Manifest {
     /// What `deploy` calls it.
     pub(crate) name: AgentName,
     pub(crate) language: Language,
-    /// The build command: a program and its arguments.
-    pub(crate) program: String,
-    pub(crate) arguments: Vec<String>,
+    /// How it is built.
+    pub(crate) recipe: Recipe,
     /// Where the build leaves the component.
     pub(crate) component: PathBuf,
     /// What `dev` watches.
@@ -56,7 +59,8 @@ pub(crate) struct Manifest {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct File {
     agent: AgentTable,
-    build: BuildTable,
+    #[serde(default)]
+    build: recipe::BuildTable,
     #[serde(default)]
     config: BTreeMap<String, String>,
     #[serde(default)]
@@ -69,16 +73,7 @@ struct File {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 struct AgentTable {
     name: Spanned<String>,
-    language: Language,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-struct BuildTable {
-    command: Spanned<Vec<String>>,
-    component: Spanned<PathBuf>,
-    #[serde(default = "standard_watch")]
-    watch: Vec<Spanned<PathBuf>>,
+    language: Spanned<Language>,
 }
 
 fn standard_watch() -> Vec<Spanned<PathBuf>> {
@@ -104,21 +99,17 @@ impl Manifest {
             let advice = "use a lower case letter, then up to 62 lower case letters, digits and `-`";
             source.failure(Some(file.agent.name.span()), &format!("the agent's name is invalid: {error}"), advice)
         })?;
-        let Some((program, arguments)) = file.build.command.get_ref().split_first() else {
-            let advice = "name a program and its arguments, such as [\"cargo\", \"build\", \"--release\"]";
-            return Err(source.failure(Some(file.build.command.span()), "the build command is empty", advice).into());
-        };
-        source.check_path(&file.build.component)?;
-        for path in &file.build.watch {
+        let watch = file.build.watch.clone();
+        for path in &watch {
             source.check_path(path)?;
         }
+        let (recipe, component) = file.build.recipe(&source, &name, &file.agent.language)?;
         Ok(Self {
             name,
-            language: file.agent.language,
-            program: program.clone(),
-            arguments: arguments.to_vec(),
-            component: file.build.component.into_inner(),
-            watch: file.build.watch.into_iter().map(Spanned::into_inner).collect(),
+            language: *file.agent.language.get_ref(),
+            recipe,
+            component,
+            watch: watch.into_iter().map(Spanned::into_inner).collect(),
             config: file.config,
             limits: source.limits(file.limits)?,
             capabilities: file.capabilities,
@@ -190,11 +181,46 @@ storage = true
     fn a_manifest_says_how_an_agent_is_built_and_what_it_needs() {
         let manifest = parse(GOOD).unwrap();
         assert_eq!(manifest.name.to_string(), "triage");
-        assert_eq!((manifest.program.as_str(), manifest.arguments.len()), ("cargo", 2));
+        let arguments = ["build", "--release"].map(str::to_owned).into();
+        assert_eq!(manifest.recipe, Recipe::Command { program: "cargo".into(), arguments });
         assert_eq!(manifest.watch, [PathBuf::from("src"), PathBuf::from("rules.toml")]);
         assert_eq!(manifest.config.get("greeting").map(String::as_str), Some("hello"));
         assert_eq!(manifest.limits.get("fuel"), Some(&500_000_000));
         assert_eq!(manifest.capabilities, Capabilities { storage: Some(true), cache: None });
+    }
+
+    #[test]
+    fn javascript_and_python_need_no_command() {
+        let text = "[agent]\nname = 'faq'\nlanguage = 'js'\n[build]\nentry = 'src/agent.ts'\nengine = 'spidermonkey'\n";
+        let manifest = parse(text).unwrap();
+        let entry = PathBuf::from("src/agent.ts");
+        assert_eq!(manifest.recipe, Recipe::JavaScript { entry, engine: Engine::SpiderMonkey });
+        assert_eq!(manifest.component, PathBuf::from("build/faq.wasm"));
+        let manifest = parse("[agent]\nname = 'faq'\nlanguage = 'python'\n").unwrap();
+        assert_eq!(manifest.recipe, Recipe::Python { entry: PathBuf::from("src/agent.py") });
+        assert_eq!(manifest.component, PathBuf::from("build/faq.wasm"));
+        assert!(manifest.watch.contains(&PathBuf::from("src")));
+    }
+
+    #[test]
+    fn a_recipe_that_does_not_fit_its_language_is_an_error_with_its_line() {
+        for (language, build, line, named) in [
+            ("rust", "component = 'a.wasm'", 3, "command"),
+            ("rust", "command = ['cargo']", 3, "component"),
+            ("rust", "entry = 'src/agent.js'", 5, "entry"),
+            ("python", "engine = 'quickjs'", 5, "engine"),
+            ("js", "engine = 'v8'", 5, "v8"),
+            ("js", "entry = 'src/agent.py'", 5, "src/agent.py"),
+            ("js", "entry = '/src/agent.js'", 5, "/src/agent.js"),
+            ("python", "entry = 'src/my-agent.py'", 5, "my-agent"),
+            ("python", "entry = 'src/wit_world.py'", 5, "wit_world"),
+            ("js", "command = ['make']\nentry = 'src/agent.js'\ncomponent = 'a.wasm'", 6, "entry"),
+        ] {
+            let text = format!("[agent]\nname = 'a'\nlanguage = '{language}'\n[build]\n{build}\n");
+            let error = error_of(&text);
+            assert!(error.starts_with(&format!("agent/insula.toml:{line}: ")), "{build}: {error}");
+            assert!(error.contains(named), "{build}: {error}");
+        }
     }
 
     #[test]

@@ -5,6 +5,7 @@
 //! agent's message) goes through [`plain`] first, so that it cannot drive the reader's terminal; the one exception is
 //! the body of an agent's answer, which is passed on byte by byte.
 
+mod ask;
 mod number;
 mod progress;
 mod style;
@@ -24,7 +25,7 @@ pub(crate) use number::{amount, by_name, bytes, clock, count, day, duration_us, 
 use progress::Place;
 pub(crate) use progress::Progress;
 pub(crate) use style::{bad, bold, dim, good, mark, warn};
-pub(crate) use table::{Cell, Table, facts};
+pub(crate) use table::{Cell, Table, facts, steps};
 
 /// Where output goes, and in which form. Copies write to the same place.
 #[derive(Debug, Clone)]
@@ -121,6 +122,25 @@ impl Terminal {
     /// Shows that something takes a while, on a terminal only.
     pub(crate) fn progress(&self, label: &str) -> Progress {
         self.progress.show(label)
+    }
+
+    /// Asks a question that Enter answers with yes. Where nobody is there to ask, the answer is no.
+    pub(crate) fn ask(&self, question: &str) -> anyhow::Result<bool> {
+        if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+            return Ok(false);
+        }
+        let asked = self.progress.aside(|| {
+            let mut stream = anstream::stderr().lock();
+            write!(stream, "{} [Y/n] ", plain(question)).and_then(|()| stream.flush())
+        });
+        let mut answer = String::new();
+        asked
+            .and_then(|()| io::stdin().read_line(&mut answer))
+            .map(|count| {
+                // The end of the input is no yes.
+                count > 0 && matches!(answer.trim().to_lowercase().as_str(), "" | "y" | "yes")
+            })
+            .map_err(anyhow::Error::from)
     }
 
     /// Says what failed, why, and what to do.

@@ -70,7 +70,8 @@ impl Inner {
         }
         check_metadata(&call)?;
         let mut admitted = self.admission.admit(&entry.slots, &limits).await?;
-        let clock = Arc::new(CallClock::start(micros(limits.wall_us), micros(limits.cpu_us)));
+        let clock =
+            Arc::new(CallClock::start(micros(limits.wall_us), micros(limits.cpu_us)).telling(entry.time_of_day.told()));
         admitted.watch(&clock);
         let ready = async {
             tokio::select! {

@@ -35,6 +35,7 @@ mod settings;
 mod shortage;
 mod sweep;
 mod tenants;
+mod time_of_day;
 mod usage;
 
 pub use archives::{ARCHIVE_BYTES, ArchiveUpload, Imported};

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use insula_host_api::{Cache, CacheStatistics, NamespaceName, Storage};
 use insula_store::{
@@ -409,6 +410,22 @@ impl Runtime {
     /// When the catalog cannot be read.
     pub async fn logs(&self, permit: &Permit<'_, Deploy>) -> Result<LogReader, CatalogError> {
         Ok(LogReader(Arc::clone(&self.0.tenants.entry(permit).await?.logs)))
+    }
+
+    /// Tells the tenant's guests this time of day, since 1970, from the next call on, and lets it stand still; `None`: the
+    /// real one. For an embedder that tests agents which tell the time: no route leads here, and nothing but guests goes
+    /// by it.
+    ///
+    /// # Errors
+    ///
+    /// When the catalog cannot be read.
+    pub async fn tell_time(
+        &self,
+        permit: &Permit<'_, Manage>,
+        since_1970: Option<Duration>,
+    ) -> Result<(), CatalogError> {
+        self.0.tenants.entry(permit).await?.time_of_day.set(since_1970);
+        Ok(())
     }
 
     /// What the tenant has used up to now, by agent, version and day, and in all.

@@ -21,6 +21,7 @@ use crate::compile::Failures;
 use crate::logs::Logs;
 use crate::scheduler::Weight;
 use crate::sweep::Sweeping;
+use crate::time_of_day::TimeOfDay;
 use crate::usage::{Meter, UsageBook};
 
 /// The tenants that have called since the host started.
@@ -46,6 +47,7 @@ pub(crate) struct TenantEntry {
     pub(crate) slots: Arc<TenantSlots>,
     pub(crate) weight: Arc<Weight>,
     pub(crate) logs: Arc<Logs>,
+    pub(crate) time_of_day: TimeOfDay,
     limits: RwLock<Arc<Limits>>,
     stale: AtomicBool,
     agents: RwLock<HashMap<AgentName, Arc<ActiveAgent>>>,
@@ -290,6 +292,7 @@ impl TenantEntry {
             slots,
             weight: Arc::new(Weight::new(limits.weight)),
             logs: Logs::new(limits.log_ring_bytes.get()),
+            time_of_day: TimeOfDay::default(),
             limits: RwLock::new(Arc::new(*limits)),
             stale: AtomicBool::new(false),
             agents: RwLock::default(),

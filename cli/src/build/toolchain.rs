@@ -9,8 +9,19 @@ use std::process::Stdio;
 use crate::failure::{Explain, Failure};
 
 use super::command_in;
+use super::tools::Found;
 
 const TARGET: &str = "wasm32-wasip2";
+
+/// Whether the target is there.
+pub(super) fn target(dir: &Path) -> Found {
+    let fix = format!("rustup target add {TARGET}");
+    match target_library(dir) {
+        Ok(library) if library.is_dir() => Found::here(TARGET, "installed"),
+        Ok(library) => Found::missing(TARGET, format!("there is no {}", library.display()), fix),
+        Err(error) => Found::missing(TARGET, format!("{error:#}"), fix),
+    }
+}
 
 /// Makes sure that the toolchain of this folder can build components, and adds the target if it cannot.
 pub(super) fn ensure_target(dir: &Path) -> anyhow::Result<()> {

@@ -90,6 +90,13 @@ pub(crate) fn facts<L: Display, V: Display>(pairs: impl IntoIterator<Item = (L, 
     align(&rows)
 }
 
+/// Commands to type, with dim words behind them on what they do, lined up.
+pub(crate) fn steps(pairs: impl IntoIterator<Item = (String, String)>) -> Vec<String> {
+    let rows: Vec<_> =
+        pairs.into_iter().map(|(command, what)| vec![Cell::text(command), Cell::text(what).styled(dim)]).collect();
+    align(&rows)
+}
+
 fn align(rows: &[Vec<Cell>]) -> Vec<String> {
     let mut widths: Vec<usize> = Vec::new();
     for row in rows {

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use insula_host_api::{Host, Level, LogMeter, LogSink, Source};
 use wasmtime::ResourceLimiter;
@@ -10,6 +11,7 @@ use wasmtime_wasi::{WasiCtx, WasiCtxBuilder, WasiCtxView, WasiView};
 
 use super::Output;
 use crate::scheduler::CallClock;
+use crate::time_of_day::StandingStill;
 
 /// Handles that a guest may hold on the host: streams, pollables and the like.
 const RESOURCES: usize = 1_024;
@@ -59,9 +61,13 @@ impl fmt::Debug for GuestState {
 }
 
 /// Built when the guest first asks for anything of WASI: most calls never do, and random generators take a while.
-fn wasi(log: &Arc<dyn LogSink>, meter: &Arc<LogMeter>) -> WasiCtx {
+fn wasi(log: &Arc<dyn LogSink>, meter: &Arc<LogMeter>, time_of_day: Option<Duration>) -> WasiCtx {
     let output = |level, source| Output::new(level, source, Arc::clone(log), Arc::clone(meter));
-    WasiCtxBuilder::new()
+    let mut builder = WasiCtxBuilder::new();
+    if let Some(time) = time_of_day {
+        builder.wall_clock(StandingStill(time));
+    }
+    builder
         .stdout(output(Level::Info, Source::Stdout))
         .stderr(output(Level::Warn, Source::Stderr))
         .max_random_size(RANDOM_BYTES)
@@ -73,8 +79,8 @@ fn wasi(log: &Arc<dyn LogSink>, meter: &Arc<LogMeter>) -> WasiCtx {
 
 impl WasiView for GuestState {
     fn ctx(&mut self) -> WasiCtxView<'_> {
-        let (log, meter) = (&self.log, self.host.budget.log());
-        let ctx = self.wasi.get_or_insert_with(|| wasi(log, meter));
+        let (log, meter, time_of_day) = (&self.log, self.host.budget.log(), self.clock.time_of_day());
+        let ctx = self.wasi.get_or_insert_with(|| wasi(log, meter, time_of_day));
         WasiCtxView { ctx, table: &mut self.table }
     }
 }

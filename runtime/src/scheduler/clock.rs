@@ -23,6 +23,8 @@ pub(crate) struct CallClock {
     cpu: AtomicU64,
     cancelled: AtomicBool,
     cancellation: Notify,
+    /// What the guest is told of the time of day, where that is not the real one.
+    time_of_day: Option<Duration>,
 }
 
 impl CallClock {
@@ -35,7 +37,18 @@ impl CallClock {
             cpu: AtomicU64::new(0),
             cancelled: AtomicBool::new(false),
             cancellation: Notify::new(),
+            time_of_day: None,
         }
+    }
+
+    /// The same, whose guest is told this time of day, since 1970, and not the real one.
+    pub(crate) fn telling(self, time_of_day: Option<Duration>) -> Self {
+        Self { time_of_day, ..self }
+    }
+
+    /// What the guest is told of the time of day, where that is not the real one.
+    pub(crate) fn time_of_day(&self) -> Option<Duration> {
+        self.time_of_day
     }
 
     /// Less time than it was started with, before the guest runs. It never becomes more.

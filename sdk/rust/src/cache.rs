@@ -1,16 +1,24 @@
 //! The tenant's cache: fast, in memory, and free to forget anything at any time. All agents of one tenant share it.
 //!
 //! [`get_or_make`] is what most agents need: of many calls that miss the same value at once, one makes it, and the
-//! others wait for it. Beneath it is [`get_or_fill`], which gives a [`Lease`] to the one that should make the value.
+//! others wait for it; [`Cache`] is the same for values of one type. Beneath it is [`get_or_fill`], which gives a [`Lease`] to the one that should make the value.
 //!
 //! A cache is never the only place of anything, and never fails a call that could do without it: helpers here answer
 //! with the value also where it could not be kept.
 
-pub use crate::bindings::insula::agent::cache::{
-    Lease, Life, Lookup, StaleValue, Statistics, clear, delete, get, get_or_fill, put, stats,
-};
+#[cfg(feature = "json")]
+mod typed;
 
+pub use host::{Lease, Lookup, StaleValue, clear, delete, get, get_or_fill, put, stats};
+#[cfg(feature = "json")]
+pub use typed::Cache;
+
+pub use crate::bindings::insula::agent::cache::{Life, Statistics};
+
+#[cfg(not(all(feature = "testing", not(target_family = "wasm"))))]
 use crate::bindings::insula::agent::cache as host;
+#[cfg(all(feature = "testing", not(target_family = "wasm")))]
+use crate::testing::cache as host;
 use crate::{Error, log};
 
 impl Life {

@@ -5,7 +5,8 @@
 //!
 //! It owns no behaviour: limits, isolation and errors are the host's, and the functions of each module are those of the
 //! WIT interface of that name. It also compiles on the host, so that an agent's own logic can be tested there; a call of
-//! a host function panics then. With the feature `testing`, [`storage`] is in memory there, and the log on standard error.
+//! a host function panics then. With the feature `testing`, storage, cache, configuration and usage are in memory there,
+//! and the log on standard error: an agent is called like any other function. See the module `testing`.
 //!
 //! ```no_run
 //! use insula_sdk::prelude::*;
@@ -34,28 +35,26 @@ pub mod bindings {
 }
 
 pub mod cache;
+pub mod config;
 pub mod log;
 mod message;
+mod or_error;
 pub mod storage;
 #[cfg(all(feature = "testing", not(target_family = "wasm")))]
 pub mod testing;
+pub mod usage;
 
 pub use bindings::exports::insula::agent::handler::{Guest as Agent, Metadata, Request, Response};
 pub use bindings::insula::agent::types::Error;
+pub use or_error::OrError;
 
 /// What most agents need: `use insula_sdk::prelude::*`.
 pub mod prelude {
-    pub use crate::{Agent, Error, Request, Response, cache, config, log, storage, usage};
-}
-
-/// The agent's configuration, as it stood when the call began.
-pub mod config {
-    pub use crate::bindings::insula::agent::config::{all, get};
-}
-
-/// What this call has used of its budget, and what is left.
-pub mod usage {
-    pub use crate::bindings::insula::agent::usage::{Allowance, remaining, report};
+    #[cfg(feature = "json")]
+    pub use crate::cache::Cache;
+    #[cfg(feature = "json")]
+    pub use crate::storage::Bucket;
+    pub use crate::{Agent, Error, OrError, Request, Response, cache, config, log, storage, usage};
 }
 
 /// Makes a type that implements [`Agent`] the agent of this component. Exactly once in a component.

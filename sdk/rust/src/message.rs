@@ -3,6 +3,35 @@
 use crate::{Error, Request, Response};
 
 impl Request {
+    /// A request as a caller would send it: for tests of an agent.
+    #[must_use]
+    pub fn of(content_type: impl Into<String>, body: impl Into<Vec<u8>>) -> Self {
+        Self { body: body.into(), content_type: content_type.into(), metadata: Vec::new(), idempotency_key: None }
+    }
+
+    /// A request of plain text.
+    #[must_use]
+    pub fn of_text(body: impl Into<String>) -> Self {
+        Self::of("text/plain", body.into())
+    }
+
+    /// A request of a value as JSON.
+    ///
+    /// # Errors
+    ///
+    /// `internal` where the value has no JSON form.
+    #[cfg(feature = "json")]
+    pub fn of_json<T: serde::Serialize + ?Sized>(value: &T) -> Result<Self, Error> {
+        Response::json(value).map(|response| Self::of(response.content_type, response.body))
+    }
+
+    /// The same, with one more metadata value.
+    #[must_use]
+    pub fn with_metadata(mut self, name: impl Into<String>, value: impl Into<String>) -> Self {
+        self.metadata.push((name.into(), value.into()));
+        self
+    }
+
     /// The body as text.
     ///
     /// # Errors
@@ -54,6 +83,25 @@ impl Response {
         let body = serde_json::to_vec(value)
             .map_err(|error| Error::new("internal", format!("the answer has no JSON form: {error}")))?;
         Ok(Self::bytes("application/json", body))
+    }
+
+    /// The body as text: for tests of an agent.
+    ///
+    /// # Errors
+    ///
+    /// `unreadable-answer` where it is not UTF-8.
+    pub fn body_text(&self) -> Result<&str, Error> {
+        std::str::from_utf8(&self.body).map_err(|error| Error::new("unreadable-answer", error.to_string()))
+    }
+
+    /// The body as JSON: for tests of an agent.
+    ///
+    /// # Errors
+    ///
+    /// `unreadable-answer` where it is not that.
+    #[cfg(feature = "json")]
+    pub fn body_json<T: serde::de::DeserializeOwned>(&self) -> Result<T, Error> {
+        serde_json::from_slice(&self.body).map_err(|error| Error::new("unreadable-answer", error.to_string()))
     }
 
     /// The same, with one more metadata value: an `Insula-Meta-NAME` response header.

@@ -22,9 +22,13 @@
 //! # }
 //! ```
 
+#[cfg(feature = "json")]
+mod bucket;
 mod scan;
 mod update;
 
+#[cfg(feature = "json")]
+pub use bucket::{Bucket, Versioned};
 pub use host::{buckets, commit, delete, get, get_many, list};
 pub use scan::{Scan, scan};
 pub use update::{Attempt, Commit, update};

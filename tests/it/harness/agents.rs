@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
+use super::Toolchain;
+
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap().to_path_buf()
 }
@@ -42,6 +44,33 @@ agents! {
     recall = "sample-agents/recall";
     /// The sample that keeps accounts.
     ledger = "sample-agents/ledger";
+}
+
+macro_rules! guests {
+    ($($(#[$doc:meta])* $name:ident = $language:ident, $($path:literal),+;)*) => {$(
+        $(#[$doc])*
+        /// `None` where its toolchain is not here, which was said then.
+        pub(crate) fn $name() -> Option<&'static [u8]> {
+            static COMPONENT: OnceLock<Vec<u8>> = OnceLock::new();
+            Toolchain::$language.is_here().then(|| {
+                $(Toolchain::$language.install($path);)+
+                built(&COMPONENT, [$($path),+][0])
+            })
+        }
+    )*};
+}
+
+guests! {
+    /// The sample in JavaScript, which answers questions.
+    faq = JavaScript, "sample-agents/faq";
+    /// Every function of the SDK, in TypeScript.
+    typescript = JavaScript, "tests/guests/typescript";
+    /// Both of these, in SpiderMonkey.
+    spidermonkey = JavaScript, "tests/guests/spidermonkey", "tests/guests/typescript", "sample-agents/faq";
+    /// The sample in Python, which analyses tables.
+    analyst = Python, "sample-agents/analyst";
+    /// Every function of the SDK, in Python.
+    python = Python, "tests/guests/python";
 }
 
 /// The same component as another version: with a custom section behind it, which means nothing to anyone.

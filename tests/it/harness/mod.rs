@@ -9,6 +9,7 @@ mod http;
 mod process;
 mod raw;
 mod tenant;
+mod toolchain;
 pub(crate) mod wit;
 
 pub(crate) use dice::Dice;
@@ -17,3 +18,4 @@ pub(crate) use http::{Reply, send as send_to};
 pub(crate) use process::{Desk, Finished, ON_FREE_PORTS, Process, Served, eventually};
 pub(crate) use raw::Raw;
 pub(crate) use tenant::{Bystander, Tenant};
+pub(crate) use toolchain::Toolchain;

@@ -180,10 +180,15 @@ fn parse(at: &Address) -> Result<Name, Error> {
 }
 
 fn check_bucket(bucket: &str) -> Result<(), Error> {
+    check_name("invalid-bucket", bucket)
+}
+
+/// Buckets and namespaces have names of one form.
+pub(super) fn check_name(code: &str, name: &str) -> Result<(), Error> {
     let alphanumeric = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let inner = |byte: u8| alphanumeric(byte) || b"._-".contains(&byte);
-    let fits = bucket.len() <= 63 && bucket.bytes().next().is_some_and(alphanumeric) && bucket.bytes().all(inner);
-    if fits { Ok(()) } else { Err(Error::new("invalid-bucket", format!("{bucket:?} is no name of a bucket"))) }
+    let fits = name.len() <= 63 && name.bytes().next().is_some_and(alphanumeric) && name.bytes().all(inner);
+    if fits { Ok(()) } else { Err(Error::new(code, format!("{name:?} is no such name: [a-z0-9][a-z0-9._-]{{0,62}}"))) }
 }
 
 fn check_limit(limit: u32) -> Result<(), Error> {

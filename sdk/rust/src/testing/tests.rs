@@ -1,4 +1,8 @@
-//! The stand-in keeps the rules of `wit/storage.wit`, and the helpers of `storage` work on it.
+//! The stand-in keeps the rules of `wit/`, and the helpers of `storage` and `cache` work on it.
+
+mod cache;
+#[cfg(feature = "json")]
+mod typed;
 
 use super::{advance, before_commit, keys, reset};
 use crate::Error;
