@@ -5,6 +5,7 @@ mod cache;
 mod echo;
 mod guests;
 mod host;
+mod languages;
 mod load;
 mod metering;
 mod neighbours;
@@ -43,6 +44,8 @@ enum Command {
     Storage(storage::Options),
     /// What metering, slices and an idle host cost.
     Guests(guests::Options),
+    /// The same echo in each language.
+    Languages(languages::Options),
     /// A quiet tenant beside one that attacks the host, in each way there is.
     Neighbours(neighbours::Options),
     /// Other hosts' echo beside ours, with a page and plots.
@@ -82,6 +85,7 @@ fn main() -> ExitCode {
         Command::Peers(options) => peers::run(&options),
         Command::Load(options) => load::main(&options),
         Command::Guests(options) => guests::run(&options),
+        Command::Languages(options) => languages::run(&options),
         Command::Neighbours(options) => neighbours::run(&options),
         Command::Attack(options) => neighbours::attack(&options),
         Command::ServeNeighbours { echo, hostile } => subjects::neighbours(&echo, &hostile),
