@@ -1,18 +1,17 @@
 //! The runtime as its embedder holds it: opened once, cheap to clone, shut down at the end.
 
-use std::collections::BTreeMap;
+mod agents;
+mod data;
+
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
 
-use insula_host_api::{Cache, CacheStatistics, NamespaceName, Storage};
 use insula_store::{
-    AgentLimits, AgentName, AgentRecord, Catalog, CatalogError, DataDir, Limits, LimitsPatch, Maintenance,
-    OpenDataDirError, StoreSettings, Stores, TenantRecord, Usage, VersionRecord,
+    AgentName, Catalog, CatalogError, DataDir, Limits, Maintenance, OpenDataDirError, StoreSettings, Stores,
+    TenantRecord, Usage,
 };
 use insula_tenancy::{
-    Authenticator, Credential, Denied, Deploy, Invoke, KeyLookup, Manage, NewKey, OperatorScope, Permit, TenantScope,
-    VersionId,
+    Authenticator, Credential, Denied, Deploy, Invoke, KeyLookup, NewKey, OperatorScope, Permit, TenantScope,
 };
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
@@ -26,7 +25,6 @@ use crate::control::Control;
 use crate::deploy::{Deployed, Upload};
 use crate::deploy_error::DeployError;
 use crate::engine::{self, Check, Readiness, Ticker};
-use crate::logs::LogReader;
 use crate::metrics::Counters;
 use crate::outcome::{Call, Invocation, InvokeError};
 use crate::scheduler::{Scheduler, SchedulerHandle};
@@ -225,207 +223,6 @@ impl Runtime {
         activate: bool,
     ) -> Result<Deployed, DeployError> {
         self.0.deploy(permit, name, upload, activate).await
-    }
-
-    /// The tenant's agents.
-    ///
-    /// # Errors
-    ///
-    /// When the catalog cannot be read.
-    pub async fn agents(&self, scope: &TenantScope) -> Result<Vec<AgentRecord>, CatalogError> {
-        self.0.catalog.agents(scope).await
-    }
-
-    /// One agent.
-    ///
-    /// # Errors
-    ///
-    /// `NotFound`.
-    pub async fn agent(&self, scope: &TenantScope, name: &AgentName) -> Result<AgentRecord, CatalogError> {
-        self.0.catalog.agent(scope, name).await
-    }
-
-    /// An agent's versions, the newest first.
-    ///
-    /// # Errors
-    ///
-    /// `NotFound`.
-    pub async fn versions(&self, scope: &TenantScope, name: &AgentName) -> Result<Vec<VersionRecord>, CatalogError> {
-        self.0.catalog.versions(scope, name).await
-    }
-
-    /// Makes a version the one that answers. Calls in flight finish on the one they began with.
-    ///
-    /// # Errors
-    ///
-    /// `NotFound`, for the agent or the version.
-    pub async fn activate(
-        &self,
-        permit: &Permit<'_, Deploy>,
-        name: &AgentName,
-        version: VersionId,
-    ) -> Result<AgentRecord, CatalogError> {
-        let entry = self.0.tenants.entry(permit).await?;
-        self.0.tenants.change(permit, &entry, name, self.0.catalog.activate(permit, name, version)).await
-    }
-
-    /// Goes back to the version that was active before.
-    ///
-    /// # Errors
-    ///
-    /// `NotFound`; `Conflict` when there is none to go back to.
-    pub async fn rollback(&self, permit: &Permit<'_, Deploy>, name: &AgentName) -> Result<AgentRecord, CatalogError> {
-        let entry = self.0.tenants.entry(permit).await?;
-        self.0.tenants.change(permit, &entry, name, self.0.catalog.rollback(permit, name)).await
-    }
-
-    /// Deletes an agent with all its versions. The tenant's storage stays.
-    ///
-    /// # Errors
-    ///
-    /// `NotFound`.
-    pub async fn delete_agent(&self, permit: &Permit<'_, Deploy>, name: &AgentName) -> Result<(), CatalogError> {
-        let entry = self.0.tenants.entry(permit).await?;
-        // So that an upload of the same component does not find its files taken away from under it.
-        let _uploading = entry.uploading.lock().await;
-        self.0.sweep(permit, &entry).await;
-        let change = entry.sweeping.begin();
-        let unused = self.0.tenants.change(permit, &entry, name, self.0.catalog.delete_agent(permit, name)).await?;
-        self.0.discard(&entry, &unused).await;
-        change.finish();
-        Ok(())
-    }
-
-    /// An agent's configuration.
-    ///
-    /// # Errors
-    ///
-    /// `NotFound`.
-    pub async fn configuration(
-        &self,
-        permit: &Permit<'_, Deploy>,
-        name: &AgentName,
-    ) -> Result<BTreeMap<String, String>, CatalogError> {
-        self.0.catalog.configuration(permit, name).await
-    }
-
-    /// Sets an agent's configuration, whole. Calls that begin after it returns read it.
-    ///
-    /// # Errors
-    ///
-    /// `NotFound`; `Invalid` when a name or value breaks its rule.
-    pub async fn set_configuration(
-        &self,
-        permit: &Permit<'_, Deploy>,
-        name: &AgentName,
-        configuration: BTreeMap<String, String>,
-    ) -> Result<(), CatalogError> {
-        let entry = self.0.tenants.entry(permit).await?;
-        let set = self.0.catalog.set_configuration(permit, name, &configuration);
-        self.0.tenants.change(permit, &entry, name, set).await
-    }
-
-    /// An agent's own limits, and what its calls may use: of each limit the smaller of its own and the tenant's.
-    ///
-    /// # Errors
-    ///
-    /// `NotFound`.
-    pub async fn agent_limits(
-        &self,
-        scope: &TenantScope,
-        name: &AgentName,
-    ) -> Result<(AgentLimits, Limits), CatalogError> {
-        let own = self.0.catalog.agent(scope, name).await?.limits;
-        Ok((own, own.within(&*self.limits(scope).await?)))
-    }
-
-    /// Sets an agent's own limits, whole; an empty patch leaves it with the tenant's. They hold for calls that begin after
-    /// it returns.
-    ///
-    /// # Errors
-    ///
-    /// `NotFound`; `Invalid` for a limit outside its range, above the tenant's, or not of a call.
-    pub async fn set_agent_limits(
-        &self,
-        permit: &Permit<'_, Manage>,
-        name: &AgentName,
-        own: LimitsPatch,
-    ) -> Result<(AgentLimits, Limits), CatalogError> {
-        let own = AgentLimits::new(own)?;
-        let entry = self.0.tenants.entry(permit).await?;
-        let tenant = entry.limits();
-        own.check_below(&tenant)?;
-        let set = self.0.catalog.set_agent_limits(permit, name, &own);
-        self.0.tenants.change(permit, &entry, name, set).await?;
-        Ok((own, own.within(&tenant)))
-    }
-
-    /// The tenant's storage, as its agents see it.
-    ///
-    /// # Errors
-    ///
-    /// When the catalog cannot be read.
-    pub async fn storage(&self, permit: &Permit<'_, Manage>) -> Result<Arc<dyn Storage>, CatalogError> {
-        Ok(self.0.tenants.entry(permit).await?.store.storage())
-    }
-
-    /// The tenant's cache, as calls of this version see it. For an embedder that looks into it or warms it, in a tokio
-    /// runtime, whose timers end its waits.
-    ///
-    /// # Errors
-    ///
-    /// When the catalog cannot be read.
-    pub async fn cache(&self, permit: &Permit<'_, Manage>, version: VersionId) -> Result<Arc<dyn Cache>, CatalogError> {
-        Ok(self.0.tenants.entry(permit).await?.store.cache().for_version(version))
-    }
-
-    /// Empties a namespace of the tenant's cache: none of its entries is found by a call that begins after it returns.
-    ///
-    /// # Errors
-    ///
-    /// When the catalog cannot be read.
-    pub async fn clear_cache(
-        &self,
-        permit: &Permit<'_, Manage>,
-        namespace: &NamespaceName,
-    ) -> Result<(), CatalogError> {
-        // A namespace is that of all versions: which one asks does not matter.
-        self.cache(permit, VersionId::generate()).await?.clear(namespace);
-        Ok(())
-    }
-
-    /// How the tenant's cache is doing.
-    ///
-    /// # Errors
-    ///
-    /// When the catalog cannot be read.
-    pub async fn cache_statistics(&self, permit: &Permit<'_, Manage>) -> Result<CacheStatistics, CatalogError> {
-        Ok(self.0.tenants.entry(permit).await?.store.cache().statistics())
-    }
-
-    /// The tenant's log.
-    ///
-    /// # Errors
-    ///
-    /// When the catalog cannot be read.
-    pub async fn logs(&self, permit: &Permit<'_, Deploy>) -> Result<LogReader, CatalogError> {
-        Ok(LogReader(Arc::clone(&self.0.tenants.entry(permit).await?.logs)))
-    }
-
-    /// Tells the tenant's guests this time of day, since 1970, from the next call on, and lets it stand still; `None`: the
-    /// real one. For an embedder that tests agents which tell the time: no route leads here, and nothing but guests goes
-    /// by it.
-    ///
-    /// # Errors
-    ///
-    /// When the catalog cannot be read.
-    pub async fn tell_time(
-        &self,
-        permit: &Permit<'_, Manage>,
-        since_1970: Option<Duration>,
-    ) -> Result<(), CatalogError> {
-        self.0.tenants.entry(permit).await?.time_of_day.set(since_1970);
-        Ok(())
     }
 
     /// What the tenant has used up to now, by agent, version and day, and in all.

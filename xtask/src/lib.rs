@@ -1,4 +1,4 @@
-//! Chores of the workspace: the checks that CI runs, tidy, guests, each crate alone, kills, fuzzing.
+//! Chores of the workspace: the checks that CI runs, tidy, guests, each crate alone, benchmarks, kills, fuzzing.
 //!
 //! It depends on no other room and no room depends on it. Tidy is a library and a test, so that `cargo test --workspace`
 //! holds the tree to the house's rules without a step of its own.
@@ -39,6 +39,8 @@ enum Chore {
         #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u64).range(..=1_000_000_000))]
         seed: u64,
     },
+    /// Run every benchmark, and write the page beside its peers
+    Bench(commands::bench::Arguments),
     /// Run the fuzz targets for a while, each guided by what it covers
     Fuzz(commands::fuzz::Arguments),
 }
@@ -52,6 +54,7 @@ pub fn main() -> ExitCode {
         Chore::Guests => commands::guests::run(&root()),
         Chore::Each => commands::each::run(&root()),
         Chore::Kills { rounds, seed } => commands::kills::run(&root(), rounds, seed),
+        Chore::Bench(arguments) => commands::bench::run(&root(), &arguments),
         Chore::Fuzz(arguments) => commands::fuzz::run(&root(), &arguments),
     };
     match done {

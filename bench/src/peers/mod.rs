@@ -33,12 +33,6 @@ pub(crate) struct Options {
     /// Requests a second of the open loop.
     #[arg(long, default_value_t = 2_000)]
     rate: u32,
-    /// An echo agent in JavaScript, built already.
-    #[arg(long)]
-    javascript: Option<PathBuf>,
-    /// An echo agent in Python, built already.
-    #[arg(long)]
-    python: Option<PathBuf>,
     /// The program `workerd`.
     #[arg(long)]
     workerd: Option<PathBuf>,
@@ -135,20 +129,28 @@ fn start(options: &Options) -> anyhow::Result<(Vec<Started>, Vec<Missing>)> {
     };
     let rust = insula_cli::build(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/echo"), true)?;
     hosts.push(("insula, Rust", "a fresh instance for each call, every limit on", insula(&rust)?));
-    for (name, component) in [("insula, JavaScript", &options.javascript), ("insula, Python", &options.python)] {
-        match component {
-            Some(component) => {
-                hosts.push((name, "a fresh instance for each call, every limit on", insula(component)?));
+    for (name, folder) in [("insula, JavaScript", "guests/javascript"), ("insula, Python", "guests/python")] {
+        match interpreted(folder) {
+            Ok(component) => {
+                hosts.push((name, "a fresh instance for each call, every limit on", insula(&component)?));
             }
-            None => missing.push(Missing { name, why: "no component was given".to_owned() }),
+            Err(error) => missing.push(Missing { name, why: format!("{error:#}") }),
         }
     }
     match Workerd::start(options.workerd.as_deref()) {
         Ok(workerd) => hosts.push(("workerd", "one warm isolate for all calls, no limits", Host::Workerd(workerd))),
         Err(error) => missing.push(Missing { name: "workerd", why: format!("{error:#}") }),
     }
-    missing.push(Missing { name: "wasmtime serve", why: "it is not on any registry that has it built".to_owned() });
+    missing.push(Missing { name: "wasmtime serve", why: "it has no subject here yet".to_owned() });
     Ok((hosts, missing))
+}
+
+/// Installs what an agent is built with, and builds it.
+fn interpreted(folder: &str) -> anyhow::Result<PathBuf> {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join(folder);
+    output::progress(&format!("building {}", folder.display()));
+    insula_cli::install(&folder, true)?;
+    insula_cli::build(&folder, true)
 }
 
 pub(crate) fn run(options: &Options) -> anyhow::Result<()> {

@@ -1,5 +1,6 @@
 //! One chore a file, and the two things that they share: starting a program, and the list of members.
 
+pub(crate) mod bench;
 pub(crate) mod ci;
 pub(crate) mod each;
 pub(crate) mod fuzz;

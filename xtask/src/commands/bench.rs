@@ -1,0 +1,101 @@
+//! `cargo xtask bench`: every benchmark, one after another, on the machine as it is: peers are installed, what was measured is
+//! kept in target/bench, and the page beside its peers is written anew. It takes some ten minutes, and wants a
+//! machine that does nothing else.
+
+use std::fs;
+use std::path::Path;
+use std::process::Command;
+
+use anyhow::{Context, Result, ensure};
+
+use super::finish;
+use crate::terminal;
+
+/// Where peers are installed, and where raw figures go.
+const PEERS: &str = "target/peers";
+const RAW: &str = "target/bench";
+/// The page that the README shows.
+const PAGE: &str = "docs/peers";
+/// The benchmarks, with what they are told; `peers` comes first.
+const BENCHMARKS: [&[&str]; 6] = [
+    &["echo", "--json"],
+    &["languages", "--json"],
+    &["guests", "--json"],
+    &["tenants"],
+    &["storage"],
+    &["neighbours", "--json"],
+];
+
+#[derive(Debug, clap::Args)]
+pub(crate) struct Arguments {
+    /// Short rounds: to see that all of it works, and for no figure
+    #[arg(long)]
+    smoke: bool,
+    /// The page beside its peers alone
+    #[arg(long)]
+    peers_only: bool,
+}
+
+pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
+    finish(Command::new("cargo").current_dir(root).args([
+        "build",
+        "--release",
+        "--locked",
+        "--package",
+        "insula-bench",
+    ]))?;
+    let bench = root.join("target/release/insula-bench");
+    let mut peers = Command::new(&bench);
+    peers.current_dir(root).arg("peers");
+    match install(root) {
+        Ok(()) => drop(peers.arg("--workerd").arg(root.join(PEERS).join("node_modules/.bin/workerd"))),
+        // The benchmark itself says what is not there.
+        Err(error) => terminal::note(format_args!("workerd could not be installed: {error:#}")),
+    }
+    if arguments.smoke {
+        peers.args(["--rounds", "1", "--seconds", "0.5", "--page"]).arg(root.join(RAW).join("smoke"));
+    } else {
+        peers.args(["--page", PAGE]);
+    }
+    finish(&mut peers)?;
+    if arguments.peers_only {
+        return Ok(());
+    }
+    fs::create_dir_all(root.join(RAW))?;
+    for benchmark in BENCHMARKS {
+        keep(root, &bench, benchmark)?;
+    }
+    terminal::say(format_args!("raw figures: {RAW}; the page: {PAGE}/README.md"));
+    Ok(())
+}
+
+/// Installs the peers that npm has.
+fn install(root: &Path) -> Result<()> {
+    let folder = root.join(PEERS);
+    fs::create_dir_all(&folder)?;
+    fs::copy(root.join("bench/peers/workerd/package.json"), folder.join("package.json"))?;
+    finish(Command::new("npm").current_dir(&folder).args(["install", "--no-audit", "--no-fund", "--no-package-lock"]))
+}
+
+/// Runs one benchmark and keeps what it printed.
+fn keep(root: &Path, bench: &Path, arguments: &[&str]) -> Result<()> {
+    let name = arguments.first().copied().unwrap_or_default();
+    terminal::note(format_args!("$ insula-bench {}", arguments.join(" ")));
+    let output = Command::new(bench).current_dir(root).args(arguments).stderr(std::process::Stdio::inherit()).output();
+    let output = output.with_context(|| format!("`{}` did not start", bench.display()))?;
+    ensure!(output.status.success(), "`insula-bench {name}` ended with {}", output.status);
+    let form = if arguments.contains(&"--json") { "json" } else { "txt" };
+    fs::write(root.join(RAW).join(format!("{name}.{form}")), output.stdout)?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_peer_that_is_installed_is_pinned() {
+        let manifest = fs::read_to_string(crate::root().join("bench/peers/workerd/package.json")).unwrap();
+        assert!(!manifest.contains(['^', '~', '*']), "{manifest}");
+    }
+}
