@@ -5,6 +5,7 @@ mod cache;
 mod echo;
 mod guests;
 mod host;
+mod languages;
 mod load;
 mod metering;
 mod neighbours;
@@ -38,6 +39,8 @@ enum Command {
     Storage(storage::Options),
     /// What metering, slices and an idle host cost.
     Guests(guests::Options),
+    /// The same echo in each language.
+    Languages(languages::Options),
     /// A quiet tenant beside one that attacks the host, in each way there is.
     Neighbours(neighbours::Options),
     /// The load: a process of its own.
@@ -74,6 +77,7 @@ fn main() -> ExitCode {
         Command::Tenants(options) => registry::run(&options),
         Command::Load(options) => load::main(&options),
         Command::Guests(options) => guests::run(&options),
+        Command::Languages(options) => languages::run(&options),
         Command::Neighbours(options) => neighbours::run(&options),
         Command::Attack(options) => neighbours::attack(&options),
         Command::ServeNeighbours { echo, hostile } => subjects::neighbours(&echo, &hostile),

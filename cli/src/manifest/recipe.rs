@@ -32,7 +32,7 @@ pub(crate) enum Engine {
     /// Small, quick to build and to start.
     #[default]
     QuickJs,
-    /// Large, and quicker at long computations.
+    /// Large, with more of what browsers have.
     SpiderMonkey,
 }
 

@@ -17,6 +17,11 @@ export function amount(name, value) {
   throw new TypeError(`${name} must be a whole number from 0 on, and is ${kind(value)}`);
 }
 
+/** Whether a value is bytes. SpiderMonkey's bindings make them with a `Uint8Array` of their own, so `instanceof` would not do. */
+export function isBytes(value) {
+  return ArrayBuffer.isView(value) && value.BYTES_PER_ELEMENT === 1;
+}
+
 export function optional(check, name, value) {
   return value == null ? null : check(name, value);
 }

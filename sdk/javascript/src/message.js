@@ -1,5 +1,6 @@
 // Requests and responses.
 
+import { isBytes } from "./check.js";
 import { AgentError } from "./error.js";
 import { bytesOf, decode, encode, jsonOf, validUpTo } from "./text.js";
 
@@ -79,7 +80,7 @@ export class Response {
   /** The response that an author's answer stands for. */
   static of(answer) {
     if (answer instanceof Response) return answer;
-    if (typeof answer === "string" || answer instanceof Uint8Array) return new Response(answer);
+    if (typeof answer === "string" || isBytes(answer)) return new Response(answer);
     if (typeof answer?.then === "function") {
       throw new TypeError("the agent answered with a promise: the host's functions answer at once, so take `async` away");
     }

@@ -30,7 +30,7 @@ export const logged = () => [...control.lines()];
  * `AgentError` that a caller would be answered with.
  */
 export function call(agent, body = "", { contentType, metadata = {}, idempotencyKey = null } = {}) {
-  const raw = typeof body === "string" || body instanceof Uint8Array || body instanceof ArrayBuffer;
+  const raw = typeof body === "string" || ArrayBuffer.isView(body) || body instanceof ArrayBuffer;
   const request = {
     body: bytesOf("the body", raw ? body : jsonOf("the body", body)),
     contentType: contentType ?? (raw ? "application/octet-stream" : "application/json"),

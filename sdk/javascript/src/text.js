@@ -1,6 +1,6 @@
 // UTF-8, also where the engine has no TextEncoder: QuickJS has none.
 
-import { kind } from "./check.js";
+import { isBytes, kind } from "./check.js";
 
 const CHUNK = 8_192;
 
@@ -48,7 +48,7 @@ export function sizeOf(lead) {
 
 /** The bytes of what an author gives: bytes as they are, a text as UTF-8. */
 export function bytesOf(name, value) {
-  if (value instanceof Uint8Array) return value;
+  if (isBytes(value)) return value;
   if (value instanceof ArrayBuffer) return new Uint8Array(value);
   if (typeof value === "string") return encode(value);
   throw new TypeError(`${name} must be a string or a Uint8Array, and is ${kind(value)}; for other values see the JSON forms`);

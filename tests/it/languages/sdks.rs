@@ -61,6 +61,8 @@ fn works(component: &[u8], source: &str) -> Tenant {
     for line in ["two", "lines {", "debug", "trace", "warn", "from the console"] {
         assert!(log.contains(line), "{line:?} in {log}");
     }
+    let echo = act(&one, "echo");
+    assert_eq!((echo.text().as_str(), echo.header("content-type")), ("{\"act\":\"echo\"}", "application/octet-stream"));
     // A frozen seed would give every call the same luck, and every tenant too.
     let luck: Vec<_> = [&one, &one, &other].map(|tenant| told(tenant, "luck")).into();
     assert!(luck[0] != luck[1] && luck[1] != luck[2] && luck[0] != luck[2], "{luck:?}");
@@ -85,14 +87,14 @@ fn works(component: &[u8], source: &str) -> Tenant {
 #[test]
 fn typescript_reaches_every_capability_in_quickjs_and_nothing_else() {
     let Some(component) = agents::typescript() else { return };
-    let tenant = works(component, "src/agent.ts:143");
+    let tenant = works(component, "src/agent.ts:144");
     assert_eq!(told(&tenant, "world"), json!({ "fetch": "undefined", "process": "undefined" }));
 }
 
 #[test]
 fn the_same_agents_work_in_spidermonkey() {
     let Some(component) = agents::spidermonkey() else { return };
-    let tenant = works(component, "typescript/src/agent.ts:143");
+    let tenant = works(component, "typescript/src/agent.ts:144");
     assert_eq!(told(&tenant, "world"), json!({ "fetch": "undefined", "process": "undefined" }));
     let faq = |body: Value| tenant.invoke(AGENT, &body.to_string());
     assert_eq!(faq(json!({ "put": { "question": "Where is the key?", "answer": "Under the mat." } })).status, 200);

@@ -1,5 +1,5 @@
-//! `cargo xtask guests`: builds every guest by the build command of its own `insula.toml`, and adds the target that Rust
-//! guests need.
+//! `cargo xtask guests`: builds every guest that has a build command in its `insula.toml`, and adds the target that Rust
+//! guests need. The others have the toolchains of their languages: `insula build` knows those.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -24,7 +24,10 @@ pub(crate) fn run(root: &Path) -> Result<()> {
     let guests = guests(root)?;
     ensure!(!guests.is_empty(), "there is no guest under {}", SHELVES.join(" or "));
     for guest in guests {
-        let component = build(&guest)?;
+        let Some(component) = build(&guest)? else {
+            terminal::say(format_args!("{}: left to `insula build`", guest.display()));
+            continue;
+        };
         let size = std::fs::metadata(&component).with_context(|| format!("there is no {}", component.display()))?.len();
         terminal::say(format_args!("{} ({} KiB)", component.display(), size.div_ceil(1_024)));
     }
@@ -47,11 +50,11 @@ fn guests(root: &Path) -> Result<Vec<PathBuf>> {
     Ok(found)
 }
 
-/// Runs a guest's build command in its folder and answers with the path of its component.
-fn build(folder: &Path) -> Result<PathBuf> {
+/// Runs a guest's build command in its folder and answers with the path of its component; `None`: it has none.
+fn build(folder: &Path) -> Result<Option<PathBuf>> {
     let manifest = read_toml(&folder.join(MANIFEST))?;
-    let build = manifest.get("build").with_context(|| format!("{}/{MANIFEST} has no [build]", folder.display()))?;
-    let words = build.get("command").and_then(toml::Value::as_array).context("[build] has no `command`")?;
+    let Some(build) = manifest.get("build").filter(|build| build.get("command").is_some()) else { return Ok(None) };
+    let words = build.get("command").and_then(toml::Value::as_array).context("`command` is no list")?;
     let words: Vec<&str> = words.iter().filter_map(toml::Value::as_str).collect();
     let (program, arguments) = words.split_first().context("the build command is empty")?;
     let component = build.get("component").and_then(toml::Value::as_str).context("[build] has no `component`")?;
@@ -64,7 +67,7 @@ fn build(folder: &Path) -> Result<PathBuf> {
         }
     }
     finish(&mut command).with_context(|| format!("the guest in {} was not built", folder.display()))?;
-    Ok(folder.join(component))
+    Ok(Some(folder.join(component)))
 }
 
 fn ensure_target(root: &Path) -> Result<()> {

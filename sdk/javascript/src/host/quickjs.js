@@ -9,11 +9,12 @@ import * as log from "insula:agent/log@0.1.0";
 import * as storage from "insula:agent/storage@0.1.0";
 import * as usage from "insula:agent/usage@0.1.0";
 import { install } from "./globals.js";
-import { seed } from "./random.js";
+import * as luck from "./random.js";
 
 export { cache, config, log, storage, usage };
 
 install();
+luck.install();
 
 let called = false;
 
@@ -23,8 +24,7 @@ export const begun = () => called;
 /** Every call is a fresh instance: what must not be the same in each is made here. */
 export function begin(request) {
   called = true;
-  const invocation = request.metadata.find(([name]) => name === "insula-invocation");
-  seed(`${invocation?.[1]} ${Date.now()}`);
+  luck.seedLater(() => `${request.metadata.find(([name]) => name === "insula-invocation")?.[1]} ${Date.now()}`);
 }
 
 export function answer({ body, contentType, metadata }) {

@@ -2,7 +2,19 @@
 //
 // It is for shuffles and samples, never for secrets, as everywhere.
 
-let state = [1, 2, 3, 4];
+let state = null;
+let begin = () => "";
+
+/** Puts it in place, once, while the component is built: changing an object of the engine costs more than a call should. */
+export function install() {
+  Math.random = random;
+}
+
+/** Says what to begin from when the first number is asked for: most calls ask for none. */
+export function seedLater(text) {
+  state = null;
+  begin = text;
+}
 
 /** Begins anew from a text. */
 export function seed(text) {
@@ -16,10 +28,10 @@ export function seed(text) {
   }
   state = [a | 0, b | 0, c | 0, d | 0];
   for (let round = 0; round < 15; round += 1) next();
-  Math.random = random;
 }
 
-function random() {
+export function random() {
+  if (!state) seed(begin());
   return ((next() >>> 5) * 67_108_864 + (next() >>> 6)) / 9_007_199_254_740_992;
 }
 

@@ -5,6 +5,7 @@ import * as theirConfig from "insula:agent/config@0.1.0";
 import * as log from "insula:agent/log@0.1.0";
 import * as theirStorage from "insula:agent/storage@0.1.0";
 import * as theirUsage from "insula:agent/usage@0.1.0";
+import { isBytes } from "../check.js";
 
 export { log };
 
@@ -21,10 +22,9 @@ const wide = (number) => (number == null ? undefined : BigInt(number));
 /** The same value with numbers for bigints. Bytes stay as they are. */
 function plain(value) {
   if (typeof value === "bigint") return Number(value);
-  if (typeof value !== "object" || value === null || value instanceof Uint8Array) return value ?? null;
-  if (value instanceof BigUint64Array) return Array.from(value, Number);
+  if (typeof value !== "object" || value === null || isBytes(value)) return value ?? null;
+  if (ArrayBuffer.isView(value)) return Array.from(value, Number);
   if (Array.isArray(value)) return value.map(plain);
-  if (Object.getPrototypeOf(value) !== Object.prototype) return value;
   return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, plain(part)]));
 }
 

@@ -148,6 +148,7 @@ ACTS = {
     "storage": act_storage,
     "cache": act_cache,
     "rest": act_rest,
+    "echo": lambda request: request.body,
     "luck": lambda _: [random.random(), uuid.uuid4().hex],
     "time": lambda _: int(time.time() * 1_000),
     "refuse": act_refuse,

@@ -38,7 +38,7 @@ const ACTS: Record<string, (request: Request) => Answer> = {
     });
     const page = storage.list("s", { limit: 2, values: false });
     const seen = {
-      grows: second > first && first > 0,
+      grows: second > first && first > 0 && Number.isSafeInteger(entry!.version),
       text: storage.get("s", "a")!.text(),
       json: storage.getJson("s", "b"),
       life: entry!.ttlMs! > 0 && entry!.ttlMs! <= 60_000,
@@ -103,6 +103,7 @@ const ACTS: Record<string, (request: Request) => Answer> = {
     };
   },
 
+  echo: (request) => request.body,
   luck: () => [Math.random(), Math.random()],
   time: () => Date.now(),
   refuse() {

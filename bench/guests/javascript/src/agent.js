@@ -1,0 +1,3 @@
+import { agent } from "insula-sdk";
+
+export default agent((request) => request.body);
