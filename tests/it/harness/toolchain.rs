@@ -37,8 +37,6 @@ impl Toolchain {
         }
     }
 
-    #[expect(clippy::disallowed_methods, reason = "CI says in the environment that nothing may be left out")]
-    #[expect(clippy::print_stderr, reason = "what is left out is said in one line")]
     fn say(self, here: bool, why: &str) -> bool {
         if !here {
             let line = format!("skipped: what needs {self:?} agents, since {why}");
