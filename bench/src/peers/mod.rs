@@ -77,6 +77,12 @@ impl Row {
         Range::of(self.closed.iter().map(Measured::rate))
     }
 
+    /// Whether it bears so many requests a second: where it does not, they wait for each other, and their latency is that of
+    /// the line.
+    fn bears(&self, rate: u32) -> bool {
+        self.rate().median > f64::from(rate) * 1.1
+    }
+
     fn p50(&self) -> Range {
         Range::of(self.open.iter().map(|measured| measured.p50_us))
     }

@@ -17,14 +17,12 @@ pub(super) fn table(report: &Report) -> Vec<String> {
         format!("  {:<20}{:>12}{:>9}{:>12}{:>12}", "", "requests/s", "ratio", "p50", "p99"),
     ];
     for row in &report.rows {
-        lines.push(format!(
-            "  {:<20}{:>12.0}{:>9.3}{:>9.0} us{:>9.0} us",
-            row.name,
-            row.rate().median,
-            ratio(report, row),
-            row.p50().median,
-            row.p99().median
-        ));
+        let latency = if row.bears(report.rate) {
+            format!("{:>9.0} us{:>9.0} us", row.p50().median, row.p99().median)
+        } else {
+            format!("{:>12}{:>12}", "-", "-")
+        };
+        lines.push(format!("  {:<20}{:>12.0}{:>9.3}{latency}", row.name, row.rate().median, ratio(report, row)));
     }
     lines.extend(report.missing.iter().map(|missing| format!("  {:<20}left out: {}", missing.name, missing.why)));
     lines.push(String::new());
@@ -47,7 +45,8 @@ pub(super) fn write(report: &Report, folder: &Path) -> anyhow::Result<()> {
             let label = format!("{}{unit}", grouped(range.median));
             Bar { name: row.name, range, is_ours: row.name.starts_with("insula"), label }
         };
-        report.rows.iter().map(bar).collect()
+        let shown = report.rows.iter().filter(|row| unit == "/s" || row.bears(report.rate));
+        shown.map(bar).collect()
     };
     fs::write(folder.join("rate.svg"), bars("Requests a second (more is better)", &plot(Row::rate, "/s")))?;
     let title = format!("p50 at {} requests a second, in microseconds (less is better)", report.rate);
@@ -96,7 +95,8 @@ fn text(report: &Report) -> String {
         "|---|---|---|---|---|---|".to_owned(),
     ];
     lines.extend(report.rows.iter().map(|row| {
-        let (rate, p50, p99) = (cell(row.rate()), cell(row.p50()), cell(row.p99()));
+        let latency = |range| if row.bears(report.rate) { cell(range) } else { "more than it bears".to_owned() };
+        let (rate, p50, p99) = (cell(row.rate()), latency(row.p50()), latency(row.p99()));
         format!("| {} | {} | {rate} | {:.3} | {p50} | {p99} |", row.name, row.what, ratio(report, row))
     }));
     lines.push(String::new());

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use rustix::time::{ClockId, clock_gettime};
 
 /// A slice that is shorter than this on the wall is charged by the wall.
-const SHORT: Duration = Duration::from_micros(100);
+const SHORT: Duration = Duration::from_micros(30);
 /// Slices after which the kernel is asked in any case.
 const TRUSTED: u32 = 16;
 
@@ -91,7 +91,7 @@ mod tests {
                 charged += end();
             }
             let had = thread_time() - start;
-            // Short slices that lost the processor meanwhile are charged for that too, a tenth of a millisecond each at most.
+            // Short slices that lost the processor meanwhile are charged for that too, thirty microseconds each at most.
             assert!(charged <= had + SHORT * 400, "{charged:?} of {had:?}");
             assert!(charged >= had / 2, "{charged:?} of {had:?}");
         })

@@ -24,6 +24,8 @@ use crate::engine::{Bell, Pulse, Ticker};
 
 /// How much nicer guests are than the control plane, which only hands them work and takes their answers.
 const GUEST_NICENESS: i32 = 5;
+/// A stand-in runs who is owed time, while threads that are as nice as the others are within something long.
+const STAND_IN_NICENESS: i32 = 0;
 
 thread_local! {
     /// The slice that runs on this thread.
@@ -113,7 +115,8 @@ impl Scheduler {
             let name = format!("insula-guest-{number}");
             let thread = thread::Builder::new().name(name).spawn(move || {
                 let _entered = control.enter();
-                let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), GUEST_NICENESS);
+                let niceness = if number < threads { GUEST_NICENESS } else { STAND_IN_NICENESS };
+                let _ = rustix::process::setpriority_process(Some(rustix::thread::gettid()), niceness);
                 if number < threads {
                     run(&shared, number, pulse.as_ref());
                 } else {
