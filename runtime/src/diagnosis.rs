@@ -14,11 +14,14 @@ use crate::Bill;
 
 /// The most bytes of a name.
 const NAME_BYTES: usize = 200;
+/// The longest name that is demangled, in bytes: that takes time by its length, on a guest thread, and is in no bill.
+const MANGLED_BYTES: usize = 1_024;
 /// Frames that are named in the log.
 const LOGGED_FRAMES: usize = 6;
 /// How the names begin of what a language puts around an author's code when it gives up.
-const MACHINERY: [&str; 9] =
-    ["std::", "core::", "alloc::", "<std::", "<core::", "<alloc::", "__rust", "rust_", "abort"];
+const MACHINERY: [&str; 7] = ["std::", "core::", "alloc::", "<std::", "<core::", "<alloc::", "__rust"];
+/// Those of its functions that are in no module.
+const MACHINES: [&str; 3] = ["abort", "rust_panic", "rust_begin_unwind"];
 
 /// Where a call was when it ended, and what it had used of what it might.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -55,7 +58,7 @@ impl Frame {
     #[must_use]
     pub fn is_machinery_of(function: &str) -> bool {
         // The compiler's own crate has its hash beside its name: `__rustc[a1b2]::rust_panic`.
-        MACHINERY.iter().any(|beginning| function.starts_with(beginning))
+        MACHINES.contains(&function) || MACHINERY.iter().any(|beginning| function.starts_with(beginning))
     }
 }
 
@@ -113,6 +116,9 @@ pub(crate) fn stack(error: &wasmtime::Error) -> Vec<Frame> {
 
 /// A function's name without what a compiler put around it.
 fn name(raw: &str) -> String {
+    if raw.len() > MANGLED_BYTES {
+        return plain(raw);
+    }
     // What a stranger mangled may unfold without end: it is written until there is no more room.
     let mut short = Short(String::new());
     let _ = write!(short, "{:#}", rustc_demangle::demangle(raw));
@@ -150,6 +156,8 @@ mod tests {
         assert_eq!(name("JS_CallInternal"), "JS_CallInternal");
         assert_eq!(name("a\x1b[2J"), "a\u{fffd}[2J");
         assert!(name(&"x".repeat(10_000)).len() <= NAME_BYTES);
+        let long = format!("_ZN{0}{1}17h0123456789abcdefE", MANGLED_BYTES, "x".repeat(MANGLED_BYTES));
+        assert_eq!(name(&long), long[..NAME_BYTES], "too long to be demangled");
         // Each part refers back to the one before, twice: it would unfold to more than there are atoms.
         let bomb = format!("_RNvC1a{}", "TB5_B5_E".repeat(64));
         assert!(name(&bomb).len() <= NAME_BYTES);
@@ -160,7 +168,12 @@ mod tests {
         let frame = |name: &str| Frame { function: Some(name.to_owned()), module: None, offset: None };
         let mut diagnosis = Diagnosis { stack: ["inner", "outer"].map(frame).to_vec(), budget: Vec::new() };
         assert_eq!(diagnosis.line().as_deref(), Some("in inner < outer"));
-        assert!(frame("std::process::abort").is_machinery() && !frame("stdlib").is_machinery());
+        for theirs in ["std::process::abort", "abort", "rust_panic", "__rustc::rust_panic"] {
+            assert!(frame(theirs).is_machinery(), "{theirs}");
+        }
+        for ours in ["stdlib", "abort_transfer", "rust_agent::parse"] {
+            assert!(!frame(ours).is_machinery(), "{ours}");
+        }
         diagnosis.stack.iter_mut().for_each(|frame| frame.function = None);
         assert_eq!(diagnosis.line(), None);
     }

@@ -23,7 +23,8 @@ impl Machine {
             processor: value(&read("/proc/cpuinfo"), "model name"),
             processors: std::thread::available_parallelism().map_or(1, usize::from),
             memory_gib: kib >> 20,
-            kernel: read("/proc/sys/kernel/osrelease").trim().to_owned(),
+            // What follows the number is a distribution's or a provider's own.
+            kernel: read("/proc/sys/kernel/osrelease").trim().split('-').next().unwrap_or_default().to_owned(),
         }
     }
 }
