@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
+use tokio::task::yield_now;
 use tokio::time::sleep;
 
 use crate::connection::{House, serve};
@@ -42,18 +43,15 @@ pub(crate) async fn accept(listener: TcpListener, places: Places, house: House) 
             () = house.stop.draining().cancelled() => return,
             accepted = listener.accept() => accepted,
         };
-        let (stream, peer) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                back_off(&error).await;
-                continue;
-            }
-        };
-        let Some(seat) = addresses.take(peer.ip()) else {
-            tracing::debug!(%peer, "closed at once: too many connections from this address");
-            continue;
-        };
-        admit(stream, &house, (place, seat));
+        match accepted {
+            Ok((stream, peer)) => match addresses.take(peer.ip()) {
+                Some(seat) => admit(stream, &house, (place, seat)),
+                None => tracing::debug!(%peer, "closed at once: too many connections from this address"),
+            },
+            Err(error) => back_off(&error).await,
+        }
+        // One at a time: those that are here already do not wait until a flood of new ones has been taken in.
+        yield_now().await;
     }
 }
 
