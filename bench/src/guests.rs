@@ -4,15 +4,14 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use anyhow::Context as _;
 use insula_runtime::tenancy::{Credential, Invoke, OperatorScope, TenantScope};
 use insula_runtime::{Call, EngineSettings, LimitsPatch, Runtime};
 use serde::Serialize;
 
 use crate::metering::{self, Kernel};
-use crate::output;
 use crate::subject::Subject;
 use crate::subjects::{self, Neighbours};
+use crate::{host, output};
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
@@ -145,23 +144,12 @@ async fn slices(options: &Options, guest: &Path) -> anyhow::Result<Slices> {
 
 /// What an idle host takes of a processor, in percent, after it has started and taken two uploads.
 fn idle(echo: &Path, hostile: &Path, seconds: f64) -> anyhow::Result<f64> {
-    let host: Subject<Neighbours> =
+    let subject: Subject<Neighbours> =
         Subject::start(&["serve-neighbours".into(), echo.display().to_string(), hostile.display().to_string()])?;
     // What a start leaves to do is no part of it.
     std::thread::park_timeout(Duration::from_secs(2));
-    let (before, began) = (processor_time(host.id())?, Instant::now());
+    let (before, began) = (host::processor_time(subject.id())?, Instant::now());
     std::thread::park_timeout(Duration::from_secs_f64(seconds));
-    let used = processor_time(host.id())?.saturating_sub(before);
+    let used = host::processor_time(subject.id())?.saturating_sub(before);
     Ok(used.as_secs_f64() / began.elapsed().as_secs_f64() * 100.0)
-}
-
-/// The processor time of a process so far: its threads' own figures, which are in nanoseconds.
-fn processor_time(process: u32) -> anyhow::Result<Duration> {
-    let mut total = Duration::ZERO;
-    for thread in std::fs::read_dir(format!("/proc/{process}/task"))? {
-        let text = std::fs::read_to_string(thread?.path().join("schedstat"))?;
-        let ran = text.split_whitespace().next().context("no figure in schedstat")?;
-        total += Duration::from_nanos(ran.parse()?);
-    }
-    Ok(total)
 }

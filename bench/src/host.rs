@@ -1,6 +1,7 @@
 //! A host in the benchmark's own process, and what it takes of memory.
 
 use std::path::Path;
+use std::time::Duration;
 
 use anyhow::Context as _;
 use insula_runtime::tenancy::{Credential, NewKey, OperatorScope};
@@ -33,4 +34,15 @@ pub(crate) fn resident_kib(process: u32) -> anyhow::Result<u64> {
     let status = std::fs::read_to_string(format!("/proc/{process}/status"))?;
     let line = status.lines().find(|line| line.starts_with("VmRSS:")).context("no VmRSS")?;
     line.split_whitespace().nth(1).context("no figure")?.parse().context("not a figure")
+}
+
+/// The processor time of a process so far: its threads' own figures, which are in nanoseconds.
+pub(crate) fn processor_time(process: u32) -> anyhow::Result<Duration> {
+    let mut total = Duration::ZERO;
+    for thread in std::fs::read_dir(format!("/proc/{process}/task"))? {
+        let text = std::fs::read_to_string(thread?.path().join("schedstat"))?;
+        let ran = text.split_whitespace().next().context("no figure in schedstat")?;
+        total += Duration::from_nanos(ran.parse()?);
+    }
+    Ok(total)
 }

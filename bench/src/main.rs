@@ -2,6 +2,7 @@
 //! is reported is a ratio of one run on one machine. Loopback only, bounded in time, and over by itself.
 
 mod cache;
+mod cores;
 mod echo;
 mod guests;
 mod host;
@@ -46,6 +47,8 @@ enum Command {
     Guests(guests::Options),
     /// The same echo in each language.
     Languages(languages::Options),
+    /// What a call costs on one processor and on more.
+    Cores(cores::Options),
     /// A quiet tenant beside one that attacks the host, in each way there is.
     Neighbours(neighbours::Options),
     /// Other hosts' echo beside ours, with a page and plots.
@@ -70,6 +73,9 @@ enum Command {
         guest_threads: Option<std::num::NonZeroUsize>,
         #[arg(long)]
         keep_resident_bytes: Option<usize>,
+        /// The processors that it may use: all, or the first so many.
+        #[arg(long)]
+        processors: Option<usize>,
     },
     #[command(hide = true)]
     ServeNeighbours { echo: PathBuf, hostile: PathBuf },
@@ -88,6 +94,7 @@ fn main() -> ExitCode {
         Command::Load(options) => load::main(&options),
         Command::Guests(options) => guests::run(&options),
         Command::Languages(options) => languages::run(&options),
+        Command::Cores(options) => cores::run(&options),
         Command::Neighbours(options) => neighbours::run(&options),
         Command::Attack(options) => neighbours::attack(&options),
         Command::ServeNeighbours { echo, hostile } => subjects::neighbours(&echo, &hostile),
@@ -95,8 +102,9 @@ fn main() -> ExitCode {
         Command::Storage(options) => storage::run(&options),
         Command::WriteUntilKilled { data } => storage::write_until_killed(&data),
         Command::ServeAxum => subjects::axum(),
-        Command::ServeInsula { component, data, tick_us, guest_threads, keep_resident_bytes } => {
-            subjects::insula(&component, data, tick_us, guest_threads, keep_resident_bytes)
+        Command::ServeInsula { component, data, tick_us, guest_threads, keep_resident_bytes, processors } => {
+            subjects::held_to(processors)
+                .and_then(|()| subjects::insula(&component, data, tick_us, guest_threads, keep_resident_bytes))
         }
     };
     match outcome {

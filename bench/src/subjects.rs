@@ -43,6 +43,14 @@ pub(crate) fn axum() -> anyhow::Result<()> {
     })
 }
 
+/// Holds this process to the first so many processors. Before it has threads: they are held as what starts them is.
+pub(crate) fn held_to(processors: Option<usize>) -> anyhow::Result<()> {
+    let Some(processors) = processors else { return Ok(()) };
+    let mut set = rustix::thread::CpuSet::new();
+    (0..processors).for_each(|processor| set.set(processor));
+    rustix::thread::sched_setaffinity(None, &set).context("cannot be held to fewer processors")
+}
+
 /// The product: every default limit on, authentication on, bill on.
 pub(crate) fn insula(
     component: &Path,

@@ -18,6 +18,7 @@ mod classify;
 mod compile;
 mod components;
 mod control;
+mod counts;
 mod deploy;
 mod deploy_error;
 mod diagnosis;

@@ -1,28 +1,26 @@
 //! What the host counts of itself, as Prometheus reads it. No label names a tenant: tenants' numbers are in their usage.
 
-use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use parking_lot::Mutex;
-
+use crate::counts::Counts;
 use crate::runtime::Inner;
 
 /// Counters over all tenants.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
-    calls: Mutex<BTreeMap<&'static str, u64>>,
-    compilations: Mutex<BTreeMap<&'static str, u64>>,
+    calls: Counts,
+    compilations: Counts,
 }
 
 impl Counters {
     /// One call, by how it ended.
     pub(crate) fn call(&self, outcome: &'static str) {
-        *self.calls.lock().entry(outcome).or_default() += 1;
+        self.calls.add(outcome);
     }
 
     /// One upload that wanted a compile worker, by how it ended: `compiled`, or the error's code.
     pub(crate) fn compilation(&self, outcome: &'static str) {
-        *self.compilations.lock().entry(outcome).or_default() += 1;
+        self.compilations.add(outcome);
     }
 }
 
@@ -34,11 +32,11 @@ impl Inner {
     pub(crate) fn metrics(&self) -> String {
         let mut text = String::new();
         family(&mut text, "calls_total", "counter", "Calls that ran, by how they ended.");
-        for (outcome, count) in self.counters.calls.lock().iter() {
+        for (outcome, count) in self.counters.calls.totals() {
             let _ = writeln!(text, "insula_calls_total{{outcome=\"{outcome}\"}} {count}");
         }
         family(&mut text, "compilations_total", "counter", "Uploads that wanted a compile worker, by how they ended.");
-        for (outcome, count) in self.counters.compilations.lock().iter() {
+        for (outcome, count) in self.counters.compilations.totals() {
             let _ = writeln!(text, "insula_compilations_total{{outcome=\"{outcome}\"}} {count}");
         }
         self.admission_metrics(&mut text);

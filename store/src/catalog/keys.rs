@@ -168,7 +168,7 @@ async fn revoke(connection: &mut SqliteConnection, tenant: TenantId, key: KeyId)
 
 impl Inner {
     async fn find_key(&self, key: KeyId) -> Result<Option<Arc<KeyRecord>>, CatalogError> {
-        let began = self.keys.generation();
+        let began = self.keys.generation(key);
         let found = sqlx::query(sql::FIND_KEY)
             .bind(key.to_string())
             .fetch_optional(&self.readers)

@@ -208,3 +208,33 @@ fn time_that_has_gone_far_is_set_back_and_nobody_notices() {
 }
 
 mod properties;
+
+/// As on a machine with 64 processors: a few tenants that want everything, and many that compute a little and wait a lot.
+#[test]
+fn shares_hold_on_sixty_four_threads_among_two_hundred_tenants() {
+    const THREADS: usize = 64;
+    let weights: Vec<u64> = (0..200_u64).map(|tenant| if tenant < 8 { 100 * (1 + tenant % 4) } else { 100 }).collect();
+    let mut simulator = Simulator::new(THREADS, &weights);
+    for tenant in 0..8 {
+        simulator.spin(tenant, THREADS);
+    }
+    for tenant in 8..weights.len() {
+        // 30 us of every 2 ms: an eightieth part of a processor, far less than its share.
+        simulator.begin(tenant, Duration::from_micros(30), Duration::from_micros(1_970 + tenant as u64));
+    }
+    simulator.run(200);
+    simulator.look_from_here();
+    simulator.run(600);
+    let greedy: f64 = (0..8).map(|tenant| simulator.share(tenant)).sum();
+    for tenant in 0..8 {
+        let part = weights[tenant] as f64 / weights[..8].iter().sum::<u64>() as f64;
+        let share = simulator.share(tenant) / greedy;
+        assert!((share - part).abs() <= 0.05 * part, "{tenant}: {share} of {part}");
+    }
+    let had: Vec<_> = (8..weights.len()).map(|tenant| simulator.seen[tenant].slices).collect();
+    let (least, most) = (had.iter().min().unwrap(), had.iter().max().unwrap());
+    // 300 ms in periods of 2 ms and a little more, and a wait of one tick at most for each of them.
+    assert!(*least >= 100 && *most <= 150, "{least} to {most}");
+    let longest = (8..weights.len()).map(|tenant| simulator.longest_wait(tenant)).max().unwrap();
+    assert!(longest <= TICK, "{longest:?}: it has had less than whatever runs, and gets the next thread at a tick");
+}
