@@ -199,6 +199,29 @@ fn in_python_it_is_seven_commands_from_nothing_to_an_answer() {
 }
 
 #[test]
+fn a_trap_names_the_file_and_the_line_of_the_authors_own_source() {
+    const FUNCTION: &str = "/// Beyond the end of every name.\n#[inline(never)]\nfn sore_spot(name: &str) -> u8 {\n    name.as_bytes()[name.len()]\n}\n\n";
+    let desk = Desk::new();
+    desk.run(&["new", "greeter", "--lang", "rust"]).done();
+    let project = Project { desk: &desk, folder: desk.path("greeter") };
+    share_target(&project.folder);
+    project.edit(RUST.source, "impl Agent for", &format!("{FUNCTION}impl Agent for"));
+    project.edit(RUST.source, "if name.is_empty() {", "if name.is_empty() || sore_spot(name) == 0 {");
+    // Where the function moves, the line moves with it.
+    for moved in [0, 7] {
+        let last = "const OFTEN: u64 = 3;";
+        project.edit(RUST.source, last, &format!("{last}{}", "\n".repeat(moved)));
+        let source = fs::read_to_string(project.folder.join(RUST.source)).unwrap();
+        let line = 1 + source.lines().position(|line| line.contains("as_bytes()[")).unwrap();
+        let ended = desk.run(&["run", project.path(), "--input", r#"{"name":"Ada"}"#]);
+        let place = format!("src/lib.rs:{line}");
+        assert_ne!(ended.code, 0, "{ended:?}");
+        assert!(ended.stderr.contains(&place) && ended.stderr.contains("sore_spot"), "no {place} in {ended:?}");
+        assert!(!ended.stderr.contains("lib.rs:0"), "{ended:?}");
+    }
+}
+
+#[test]
 fn a_project_that_cannot_be_made_leaves_nothing_and_says_why() {
     let desk = Desk::new();
     let taken = desk.path("taken");
