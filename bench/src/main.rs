@@ -2,6 +2,7 @@
 //! is reported is a ratio of one run on one machine. Loopback only, bounded in time, and over by itself.
 
 mod cache;
+mod dense;
 mod echo;
 mod guests;
 mod host;
@@ -11,7 +12,6 @@ mod metering;
 mod neighbours;
 mod output;
 mod peers;
-mod registry;
 mod storage;
 mod subject;
 mod subjects;
@@ -36,8 +36,8 @@ struct Arguments {
 enum Command {
     /// A fresh-store echo through the whole HTTP path, beside a bare axum echo.
     Echo(echo::Options),
-    /// Starting a host with many tenants in its catalog, and what it holds when idle.
-    Tenants(registry::Options),
+    /// Many tenants with an agent each on one host: what they hold when idle, and what first and later calls cost.
+    Dense(dense::Options),
     /// Reads of a tenant's cache on the host, beside moka and quick_cache.
     Cache(cache::Options),
     /// Durable writes and reads beside redb itself, on the host and in a guest; a killed host opened again; idle tenants.
@@ -81,7 +81,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::CompileWorker => return insula_runtime::worker::main(),
         Command::Echo(options) => echo::run(&options),
-        Command::Tenants(options) => registry::run(&options),
+        Command::Dense(options) => dense::run(&options),
         Command::Peers(options) => peers::run(&options),
         Command::Load(options) => load::main(&options),
         Command::Guests(options) => guests::run(&options),
