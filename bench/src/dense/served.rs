@@ -31,7 +31,7 @@ struct Ready {
 }
 
 impl Served {
-    pub(super) fn start(binary: &Path, data: &Path) -> anyhow::Result<Self> {
+    pub(super) fn start(binary: &Path, data: &Path, config: Option<&Path>) -> anyhow::Result<Self> {
         let began = Instant::now();
         let mut child = Command::new(binary)
             .args([
@@ -46,6 +46,7 @@ impl Served {
             ])
             .arg("--data")
             .arg(data)
+            .args(config.into_iter().flat_map(|config| [Path::new("--config"), config]))
             .stdout(Stdio::piped())
             .spawn()?;
         let stdout = child.stdout.take().context("a host without output")?;
