@@ -68,6 +68,8 @@ enum Command {
         tick_us: u64,
         #[arg(long)]
         guest_threads: Option<std::num::NonZeroUsize>,
+        #[arg(long)]
+        keep_resident_bytes: Option<usize>,
     },
     #[command(hide = true)]
     ServeNeighbours { echo: PathBuf, hostile: PathBuf },
@@ -93,8 +95,8 @@ fn main() -> ExitCode {
         Command::Storage(options) => storage::run(&options),
         Command::WriteUntilKilled { data } => storage::write_until_killed(&data),
         Command::ServeAxum => subjects::axum(),
-        Command::ServeInsula { component, data, tick_us, guest_threads } => {
-            subjects::insula(&component, data, tick_us, guest_threads)
+        Command::ServeInsula { component, data, tick_us, guest_threads, keep_resident_bytes } => {
+            subjects::insula(&component, data, tick_us, guest_threads, keep_resident_bytes)
         }
     };
     match outcome {

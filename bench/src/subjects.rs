@@ -49,9 +49,11 @@ pub(crate) fn insula(
     data: Option<PathBuf>,
     tick_us: u64,
     guest_threads: Option<NonZeroUsize>,
+    keep_resident_bytes: Option<usize>,
 ) -> anyhow::Result<()> {
     let mut engine = EngineSettings { tick: Duration::from_micros(tick_us), ..EngineSettings::standard() };
     engine.guest_threads = guest_threads.unwrap_or(engine.guest_threads);
+    engine.keep_resident_bytes = keep_resident_bytes.unwrap_or(engine.keep_resident_bytes);
     insula_cli::control_threads()?.block_on(async {
         let temporary = tempfile::tempdir()?;
         let data = data.unwrap_or_else(|| temporary.path().join("data"));

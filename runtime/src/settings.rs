@@ -57,7 +57,7 @@ impl EngineSettings {
         Self {
             guest_threads: thread::available_parallelism().unwrap_or(NonZeroUsize::MIN),
             instances: 512,
-            keep_resident_bytes: 256 << 10,
+            keep_resident_bytes: 4 << 20,
             memory_bytes: NonZeroU64::MIN.saturating_add(1_024 * MIB - 1),
             tick: Duration::from_micros(500),
         }

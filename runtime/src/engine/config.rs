@@ -65,7 +65,7 @@ fn pooled(settings: &EngineSettings) -> wasmtime::Result<Config> {
         .table_keep_resident(16 << 10)
         .async_stack_keep_resident(32 << 10)
         .max_unused_warm_slots(instances.min(128))
-        // In 48.0.8 a dirty page that was swapped out is not reset, so that the next guest could read it.
+        // In 48.0.8 a dirty page that is swapped out, or is being moved, is not reset: the next guest could read it.
         .pagemap_scan(Enabled::No);
     let mut config = base();
     config.allocation_strategy(InstanceAllocationStrategy::Pooling(pool));

@@ -9,8 +9,11 @@ const FRAME: &str = include_str!("../probe/probe.wat");
 /// very memories of the first. Likewise tables.
 const MEMORIES: usize = 4;
 const TABLES: usize = 16;
-/// Pages by which each memory grows from its 2: far beyond what stays resident between calls.
+/// Pages by which each memory grows from its 2: all of it stays resident between calls as the pool is set, and it is far
+/// beyond [`LITTLE`].
 const GROWTH: u32 = 30;
+/// Bytes that stay resident where the kernel has to put most of a filled memory back.
+pub(super) const LITTLE: usize = 256 << 10;
 /// Words of eight bytes that a filled guest holds.
 pub(super) const WORDS: u64 = MEMORIES as u64 * (2 + GROWTH as u64) * (64 << 10) / 8;
 /// Elements of its tables together.

@@ -92,7 +92,12 @@ impl Order {
 
 impl Machine {
     fn start(change: impl FnOnce(&mut Config)) -> Self {
-        let settings = EngineSettings { instances: 1, ..EngineSettings::standard() };
+        Self::start_keeping(EngineSettings::standard().keep_resident_bytes, change)
+    }
+
+    /// With this much of each memory put back by hand, and the rest by the kernel.
+    fn start_keeping(keep_resident_bytes: usize, change: impl FnOnce(&mut Config)) -> Self {
+        let settings = EngineSettings { instances: 1, keep_resident_bytes, ..EngineSettings::standard() };
         let engine = SharedEngine::new(config::runtime_with(&settings, change).unwrap());
         let ticker = Ticker::start(engine.as_ref().clone(), settings.tick).unwrap();
         let threads = Scheduler::start(NonZeroUsize::MIN.get(), settings.tick, &ticker, &Handle::current()).unwrap();

@@ -66,7 +66,15 @@ fn endings() -> Vec<(&'static str, Order, Result<(), &'static str>)> {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_of_a_guest_is_left_for_the_next_however_it_ended() {
-    let machine = Machine::start(|_| {});
+    leaves_nothing(Machine::start(|_| {})).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nothing_of_a_guest_is_left_where_the_kernel_puts_most_of_its_memory_back() {
+    leaves_nothing(Machine::start_keeping(guests::LITTLE, |_| {})).await;
+}
+
+async fn leaves_nothing(machine: Machine) {
     let filler = machine.load(&guests::filler());
     let scanners = [(machine.load(&guests::scanner(false)), 0), (machine.load(&guests::scanner(true)), 1)];
     // What the second guest looks for is what the first one sees of itself.
