@@ -161,12 +161,15 @@ impl<T> Cache<T> {
             before = Some(uses);
         }
         let Some(before) = before else { return Vec::new() };
-        // The least recently used come first. One that is on its way counts for nothing, and whoever loads it holds it.
-        let is_idle = |slot: &Slot<T>| slot.used <= before;
-        let idle =
-            self.slots.iter().rev().take_while(|(_, slot)| is_idle(slot)).filter(|(_, slot)| slot.bytes.is_some());
-        let keys: Vec<Key> = idle.map(|(key, _)| *key).collect();
-        keys.iter().filter_map(|key| self.remove(key)).collect()
+        // The least recently used come first. One that is on its way stays with whoever loads it; one that nobody loads any
+        // more goes as well.
+        let mut idle = Vec::new();
+        for (key, slot) in self.slots.iter().rev().take_while(|(_, slot)| slot.used <= before) {
+            if slot.bytes.is_some() || Arc::strong_count(&slot.cell) == 1 {
+                idle.push(*key);
+            }
+        }
+        idle.iter().filter_map(|key| self.remove(key)).collect()
     }
 
     /// Of one tenant, what is loaded or on its way.

@@ -131,3 +131,14 @@ fn what_is_on_its_way_is_neither_idle_nor_makes_room() {
     assert_eq!(stage.cache.loaded(&key, &loading, 10).len(), 1);
     assert_eq!([ours, theirs, bystander].map(|tenant| stage.cache.count_of(tenant)), [1, 0, 1]);
 }
+
+#[test]
+fn what_nobody_loads_any_more_is_forgotten() {
+    let [ours, _, bystander] = tenants();
+    let (mut stage, start) = (Stage::new(1_000, 100), Instant::now());
+    drop(stage.cache.cell((ours, digest(1))));
+    stage.cache.idle(start, MINUTE);
+    stage.call(bystander, 1, 10);
+    assert_eq!(stage.cache.idle(start + MINUTE, MINUTE).len(), 1);
+    assert_eq!([ours, bystander].map(|tenant| stage.cache.count_of(tenant)), [0, 1]);
+}
