@@ -5,6 +5,7 @@
 //! that each has an artefact of its own; the components differ by a custom section. The host runs with standard settings.
 
 mod fill;
+mod growth;
 mod report;
 mod served;
 
@@ -29,7 +30,7 @@ pub(crate) struct Options {
     /// Rounds of starts, of Python's first calls, of uploads and of calls on both hosts, interleaved.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
-    /// Calls of a round.
+    /// Calls of a round, in blocks of 1,000.
     #[arg(long, default_value_t = 10_000)]
     calls: usize,
     /// Some tenants and calls, and no Python: to see that all of it works, and for no figure.
@@ -210,42 +211,6 @@ impl Bench {
         Ok(())
     }
 
-    /// What a call takes of a processor: of one agent, and of all in turn, on both hosts.
-    fn growth(&mut self, hosts: [(&Served, &mut Client); 2]) -> anyhow::Result<()> {
-        let [(few, few_client), (many, client)] = hosts;
-        let mut costs = [const { Vec::new() }; 4];
-        for round in 1..=self.rounds {
-            let [one, many_one, apart, many_apart] = &mut costs;
-            let first = |keys: &[String]| keys.get(..1).unwrap_or_default().to_vec();
-            one.push(cost(few, few_client, &first(&self.few.keys), self.calls)?);
-            many_one.push(cost(many, client, &first(&self.many.keys), self.calls)?);
-            apart.push(cost(few, few_client, &self.few.keys, self.calls)?);
-            many_apart.push(cost(many, client, &self.many.keys, self.calls)?);
-            output::progress(&format!("round {round}: {costs:.1?} us of a processor for a call"));
-        }
-        // The least of each: other work on the machine only ever adds.
-        let [one, many_one, apart, many_apart] = costs.map(|mut rounds| percentile(&mut rounds, 0.0));
-        let growth = |from: f64, to: f64| (to / from - 1.0) * 100.0;
-        self.report.row(Row::new("growth of a call's cost, calls of one digest", "%", growth(one, many_one), 5.0, 1.0));
-        self.report.row(Row::new(
-            "growth of a call's cost, each of another digest",
-            "%",
-            growth(apart, many_apart),
-            5.0,
-            1.0,
-        ));
-        let costs = [
-            ("one agent, few tenants", one),
-            ("one agent, all", many_one),
-            ("in turn, few tenants", apart),
-            ("in turn, all", many_apart),
-        ];
-        for (what, cost) in costs {
-            self.report.fact(&format!("processor time of a call: {what}"), "us", cost);
-        }
-        Ok(())
-    }
-
     /// What a tenant holds that has called, once its component was let go of.
     fn idle(&mut self) -> anyhow::Result<()> {
         let config = self.folder.join("idle.toml");
@@ -258,7 +223,7 @@ impl Bench {
             client.call(key, "echo")?;
         }
         let began = Instant::now();
-        while host.descriptors()? > descriptors {
+        while host.descriptors()? > descriptors + 50.0 {
             ensure!(began.elapsed() < Duration::from_secs(30), "components that nobody calls stay loaded");
             std::thread::park_timeout(Duration::from_millis(100));
         }
@@ -268,15 +233,6 @@ impl Bench {
         self.report.fact("a tenant that has called, its component let go of, resident", "KiB", more);
         Ok(())
     }
-}
-
-/// What one call takes of a processor, in microseconds, over many calls of these tenants in turn.
-fn cost(host: &Served, client: &mut Client, keys: &[String], calls: usize) -> anyhow::Result<f64> {
-    let before = host.processor_time()?;
-    for key in keys.iter().cycle().take(calls) {
-        client.call(key, "echo")?;
-    }
-    Ok((host.processor_time()? - before).as_secs_f64() * 1e6 / number(calls))
 }
 
 fn median(values: &mut [f64]) -> f64 {

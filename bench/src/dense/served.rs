@@ -1,5 +1,7 @@
 //! A host, `insula serve`, in a process of its own, what it holds and takes; and a client with one connection to it.
 
+use std::collections::BTreeMap;
+use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
@@ -7,7 +9,6 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, ensure};
-use rustix::param::clock_ticks_per_second;
 use serde::Deserialize;
 use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
@@ -69,13 +70,17 @@ impl Served {
         Ok(number(std::fs::read_to_string(self.proc("maps"))?.lines().count()))
     }
 
-    /// What it took of processors since its start, without its compile workers.
-    pub(super) fn processor_time(&self) -> anyhow::Result<Duration> {
-        let stat = std::fs::read_to_string(self.proc("stat"))?;
-        // Behind the name, which is in brackets and may have anything in it: `utime` and `stime` are the 12th and 13th.
-        let (_, rest) = stat.rsplit_once(')').context("no name")?;
-        let ticks = rest.split_whitespace().skip(11).take(2).map(str::parse::<u64>).sum::<Result<u64, _>>()?;
-        Ok(Duration::from_secs(ticks) / u32::try_from(clock_ticks_per_second())?)
+    /// What each of its threads took of processors since its start, in nanoseconds. Compile workers are none of them.
+    pub(super) fn processor_time(&self) -> anyhow::Result<BTreeMap<OsString, u64>> {
+        let mut threads = BTreeMap::new();
+        for thread in std::fs::read_dir(self.proc("task"))? {
+            let thread = thread?;
+            // One that has just ended is not there any more.
+            let Ok(stat) = std::fs::read_to_string(thread.path().join("schedstat")) else { continue };
+            let time = stat.split_whitespace().next().context("no time")?;
+            threads.insert(thread.file_name(), time.parse()?);
+        }
+        Ok(threads)
     }
 
     fn proc(&self, file: &str) -> String {
