@@ -6,10 +6,8 @@ use super::report::Row;
 use super::served::{Client, Served};
 use super::{Bench, number};
 
-/// Calls of one block.
-const BLOCK: usize = 5_000;
-/// How long the host has after a block, before its time is read: usage is written each second, and is part of what calls cost.
-const AFTER: Duration = Duration::from_millis(1_200);
+/// Calls of one block: short, so that some have the machine to themselves.
+const BLOCK: usize = 1_000;
 
 impl Bench {
     /// What a call takes of a processor: of one agent, and of all in turn, on both hosts. In blocks, in turns, of which the
@@ -53,7 +51,6 @@ fn cost<'k>(host: &Served, client: &mut Client, keys: impl Iterator<Item = &'k S
     for key in keys.take(BLOCK) {
         client.call(key, "echo")?;
     }
-    std::thread::park_timeout(AFTER);
     let after = host.processor_time()?;
     // The time of a thread that has ended is gone with it.
     let nanos = after.iter().map(|(thread, time)| time.checked_sub(*before.get(thread)?)).sum::<Option<u64>>();

@@ -30,7 +30,7 @@ pub(crate) struct Options {
     /// Rounds of starts, of Python's first calls, of uploads and of calls on both hosts, interleaved.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
-    /// Calls of a round, in blocks of 5,000.
+    /// Calls of a round, in blocks of 1,000.
     #[arg(long, default_value_t = 10_000)]
     calls: usize,
     /// Some tenants and calls, and no Python: to see that all of it works, and for no figure.
