@@ -3,6 +3,7 @@
 
 mod cache;
 mod cores;
+mod dense;
 mod echo;
 mod guests;
 mod host;
@@ -12,7 +13,6 @@ mod metering;
 mod neighbours;
 mod output;
 mod peers;
-mod registry;
 mod storage;
 mod subject;
 mod subjects;
@@ -37,8 +37,8 @@ struct Arguments {
 enum Command {
     /// A fresh-store echo through the whole HTTP path, beside a bare axum echo.
     Echo(echo::Options),
-    /// Starting a host with many tenants in its catalog, and what it holds when idle.
-    Tenants(registry::Options),
+    /// Many tenants with an agent each on one host: what they hold when idle, and what first and later calls cost.
+    Dense(dense::Options),
     /// Reads of a tenant's cache on the host, beside moka and quick_cache.
     Cache(cache::Options),
     /// Durable writes and reads beside redb itself, on the host and in a guest; a killed host opened again; idle tenants.
@@ -89,7 +89,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().command {
         Command::CompileWorker => return insula_runtime::worker::main(),
         Command::Echo(options) => echo::run(&options),
-        Command::Tenants(options) => registry::run(&options),
+        Command::Dense(options) => dense::run(&options),
         Command::Peers(options) => peers::run(&options),
         Command::Load(options) => load::main(&options),
         Command::Guests(options) => guests::run(&options),

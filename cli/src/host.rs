@@ -3,6 +3,7 @@
 pub(crate) mod features;
 pub(crate) mod landlock;
 mod memory;
+mod room;
 mod tenants;
 
 use std::net::SocketAddr;
@@ -61,10 +62,11 @@ pub(crate) fn control_threads_for(processors: NonZeroUsize) -> anyhow::Result<to
         .explain("cannot start the host's threads", "look at the limits of this process, such as `ulimit -u`")
 }
 
-/// The host's standard settings on this machine.
+/// The host's standard settings on this machine. Asked before the files that say what it has are out of reach.
 pub(crate) fn settings() -> HostSettings {
     let standard = HostSettings::standard();
-    HostSettings { guest_memory_bytes: memory::for_guests().unwrap_or(standard.guest_memory_bytes), ..standard }
+    let guest_memory_bytes = memory::for_guests().unwrap_or(standard.guest_memory_bytes);
+    HostSettings { guest_memory_bytes, components: room::for_components(), ..standard }
 }
 
 /// Opens a data directory with the production settings.

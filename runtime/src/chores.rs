@@ -1,8 +1,8 @@
-//! What the host does by itself, again and again: usage goes to the catalog, and caches and storage give back the room of
-//! what nobody is given any more. Each chore holds the runtime weakly, so that the last clone's end is the end.
+//! What the host does by itself, again and again: usage goes to the catalog, caches and storage give back the room of what
+//! nobody is given any more, and components that nobody calls are let go of. Each chore holds the runtime weakly, so that the last clone's end is the end.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::task::JoinHandle;
@@ -10,12 +10,16 @@ use tokio::time::MissedTickBehavior;
 
 use crate::engine::{SharedEngine, probe};
 use crate::runtime::Inner;
+use crate::settings::HostSettings;
 
 /// How long a cache entry that is over may keep its room from other tenants, when its own tenant does not call.
 const CACHE_SWEEP: Duration = Duration::from_secs(10);
 /// How often storage files that are open are looked at: for keys whose life is over, and for room that they could give
 /// back to the disk.
 const STORAGE_TIDY: Duration = Duration::from_secs(30);
+/// How often components are looked for that nobody calls: so many times while one may stay loaded, and within these bounds.
+const COMPONENT_LOOKS: u32 = 8;
+const COMPONENT_SWEEP: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
 /// How long a host on which a limit did not bite waits until it tries again: the machine may have been too busy to try it.
 const PROBE_AGAIN: Duration = Duration::from_secs(10);
 
@@ -25,8 +29,8 @@ pub(crate) struct Chores(Mutex<Vec<JoinHandle<()>>>);
 
 impl Chores {
     /// Starts them.
-    pub(crate) fn start(&self, inner: &Arc<Inner>, usage_flush: Duration) {
-        let flush = regularly(inner, usage_flush, async |inner: Arc<Inner>| {
+    pub(crate) fn start(&self, inner: &Arc<Inner>, settings: &HostSettings) {
+        let flush = regularly(inner, settings.usage_flush, async |inner: Arc<Inner>| {
             if let Err(error) = inner.flush_usage().await {
                 tracing::error!(error = &error as &dyn std::error::Error, "usage could not be written; it is kept");
             }
@@ -41,7 +45,16 @@ impl Chores {
                 tracing::error!(error = &error as &dyn std::error::Error, "storage could not be tidied up");
             }
         });
-        self.0.lock().extend([flush, sweep, tidy]);
+        let (shortest, longest) = COMPONENT_SWEEP;
+        let every = (settings.component_idle / COMPONENT_LOOKS).clamp(shortest, longest);
+        let unload = regularly(inner, every, async |inner: Arc<Inner>| {
+            // It unmaps files, off the threads that others need.
+            let unload = tokio::task::spawn_blocking(move || inner.components.drop_idle(Instant::now()));
+            if let Err(failed) = unload.await {
+                tracing::error!(%failed, "idle components could not be let go of");
+            }
+        });
+        self.0.lock().extend([flush, sweep, tidy, unload]);
     }
 
     /// Probes the limits again and again, until every one bites: until then the host calls no agent.

@@ -1,22 +1,25 @@
-//! Loaded components: mapped artefacts, linked once, in a cache bounded in bytes, each loaded by one caller at a time.
+//! Loaded components: mapped artefacts, linked once, in a cache bounded in bytes and in number (`cache`), each loaded by one
+//! caller at a time, and let go of when nobody calls it any more. A call that has one keeps it until it ends.
 //!
 //! The cache is keyed by tenant and digest: were it shared, the speed of a first call would tell one tenant what another
 //! has uploaded.
 
+mod cache;
+
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use insula_host_api::bindings::AgentPre;
 use insula_store::{Digest, ShelfError};
 use insula_tenancy::TenantId;
-use lru::LruCache;
 use parking_lot::Mutex;
-use tokio::sync::OnceCell;
 use wasmtime::component::Linker;
 
+use self::cache::{Bounds, Cache};
 use crate::compile::CompilerPool;
 use crate::deploy_error::DeployError;
 use crate::engine::{self, GuestState, LoadError, SharedEngine};
+use crate::settings::HostSettings;
 use crate::tenants::TenantEntry;
 
 /// A component that is ready to be instantiated.
@@ -40,54 +43,33 @@ pub(crate) enum LoadComponentError {
     Compile(#[from] DeployError),
 }
 
-type Key = (TenantId, Digest);
-type Cell = Arc<OnceCell<Arc<Loaded>>>;
-
 /// The components that are loaded.
 pub(crate) struct Components {
     engine: SharedEngine,
     fingerprint: String,
     linker: Linker<GuestState>,
     compilers: Arc<CompilerPool>,
-    limit_bytes: u64,
-    cache: Mutex<Cache>,
-}
-
-struct Cache {
-    cells: LruCache<Key, Cell>,
-    bytes: u64,
-}
-
-/// A tenant that holds more than the cache's bytes over this makes room from its own components.
-const SHARE: u64 = 4;
-
-impl Cache {
-    fn held_by(&self, tenant: TenantId) -> u64 {
-        let own = self.cells.iter().filter(|((owner, _), _)| *owner == tenant);
-        own.filter_map(|(_, cell)| cell.get()).map(|loaded| loaded.artefact_bytes).sum()
-    }
-
-    fn remove(&mut self, key: &Key) {
-        if let Some(cell) = self.cells.pop(key)
-            && let Some(loaded) = cell.get()
-        {
-            self.bytes = self.bytes.saturating_sub(loaded.artefact_bytes);
-        }
-    }
+    idle: Duration,
+    cache: Mutex<Cache<Loaded>>,
 }
 
 impl Components {
     /// # Errors
     ///
     /// When the linker cannot be made.
-    pub(crate) fn new(engine: SharedEngine, compilers: Arc<CompilerPool>, limit_bytes: u64) -> wasmtime::Result<Self> {
+    pub(crate) fn new(
+        engine: SharedEngine,
+        compilers: Arc<CompilerPool>,
+        settings: &HostSettings,
+    ) -> wasmtime::Result<Self> {
+        let bounds = Bounds { bytes: settings.component_cache_bytes.get(), count: settings.components.get() as u64 };
         Ok(Self {
             fingerprint: engine::config::fingerprint(&engine),
             linker: engine::linker(&engine)?,
             engine,
             compilers,
-            limit_bytes,
-            cache: Mutex::new(Cache { cells: LruCache::unbounded(), bytes: 0 }),
+            idle: settings.component_idle,
+            cache: Mutex::new(Cache::new(bounds)),
         })
     }
 
@@ -99,7 +81,7 @@ impl Components {
     /// The component of this digest, loaded now if it is not.
     pub(crate) async fn get(&self, entry: &TenantEntry, digest: Digest) -> Result<Arc<Loaded>, LoadComponentError> {
         let key = (entry.id, digest);
-        let cell = Arc::clone(self.cache.lock().cells.get_or_insert(key, Cell::default));
+        let cell = self.cache.lock().cell(key);
         if let Some(loaded) = cell.get() {
             return Ok(Arc::clone(loaded));
         }
@@ -113,12 +95,13 @@ impl Components {
             Ok(loaded) => {
                 let loaded = Arc::clone(loaded);
                 if fresh {
-                    self.account(&key, &cell, loaded.artefact_bytes);
+                    let gone = self.cache.lock().loaded(&key, &cell, loaded.artefact_bytes);
+                    drop(gone);
                 }
                 Ok(loaded)
             }
             Err(error) => {
-                self.forget_failed(&key, &cell);
+                self.cache.lock().failed(&key, &cell);
                 Err(error)
             }
         }
@@ -126,51 +109,39 @@ impl Components {
 
     /// Drops a component that no version uses any more.
     pub(crate) fn forget(&self, tenant: TenantId, digest: Digest) {
-        let mut cache = self.cache.lock();
-        cache.remove(&(tenant, digest));
+        let gone = self.cache.lock().remove(&(tenant, digest));
+        drop(gone);
     }
 
     /// Drops all components of a tenant; answers how many there were.
     pub(crate) fn forget_tenant(&self, tenant: TenantId) -> u64 {
-        let mut cache = self.cache.lock();
-        let keys: Vec<Key> = cache.cells.iter().map(|(key, _)| *key).filter(|(owner, _)| *owner == tenant).collect();
-        keys.iter().for_each(|key| cache.remove(key));
-        keys.len() as u64
+        let gone = self.cache.lock().remove_tenant(tenant);
+        gone.len() as u64
+    }
+
+    /// Drops what nobody called for a while: it is loaded again, and checked again, when somebody does. Unmaps, which takes
+    /// its time.
+    pub(crate) fn drop_idle(&self, now: Instant) {
+        let gone = self.cache.lock().idle(now, self.idle);
+        if !gone.is_empty() {
+            tracing::debug!(count = gone.len(), "components that nobody calls were let go of");
+        }
     }
 
     /// Components of a tenant that are loaded.
     pub(crate) fn count_of(&self, tenant: TenantId) -> u64 {
-        self.cache.lock().cells.iter().filter(|((owner, _), _)| *owner == tenant).count() as u64
+        self.cache.lock().count_of(tenant)
+    }
+
+    /// The most components that may be loaded.
+    pub(crate) fn limit(&self) -> u64 {
+        self.cache.lock().bounds().count
     }
 
     /// Components loaded, and the bytes of their artefacts.
-    pub(crate) fn held(&self) -> (usize, u64) {
-        let cache = self.cache.lock();
-        (cache.cells.len(), cache.bytes)
-    }
-
-    fn account(&self, key: &Key, cell: &Cell, bytes: u64) {
-        let mut cache = self.cache.lock();
-        // Forgotten while it was loading: this caller still has it, the cache does not.
-        if !cache.cells.peek(key).is_some_and(|kept| Arc::ptr_eq(kept, cell)) {
-            return;
-        }
-        cache.bytes += bytes;
-        while cache.bytes > self.limit_bytes && cache.cells.len() > 1 {
-            // Whoever holds much makes room for itself: its loads never push a neighbour's components out.
-            let own = cache.held_by(key.0) > self.limit_bytes / SHARE;
-            let oldest =
-                cache.cells.iter().rev().map(|(kept, _)| *kept).find(|kept| kept != key && (!own || kept.0 == key.0));
-            let Some(oldest) = oldest else { break };
-            cache.remove(&oldest);
-        }
-    }
-
-    fn forget_failed(&self, key: &Key, cell: &Cell) {
-        let mut cache = self.cache.lock();
-        if cell.get().is_none() && cache.cells.peek(key).is_some_and(|kept| Arc::ptr_eq(kept, cell)) {
-            cache.cells.pop(key);
-        }
+    pub(crate) fn held(&self) -> (u64, u64) {
+        let total = self.cache.lock().total();
+        (total.count, total.bytes)
     }
 
     async fn load(&self, entry: &TenantEntry, digest: Digest) -> Result<Loaded, LoadComponentError> {

@@ -44,13 +44,14 @@ impl Inner {
         let (components, bytes) = self.components.held();
         let (cache_bytes, cache_ceiling) = self.maintenance.cache_ceiling();
         let held = self.admission.held();
-        let gauges: [(&str, &str, u64); 11] = [
+        let gauges: [(&str, &str, u64); 12] = [
             ("calls_in_flight", "Calls admitted and not yet answered.", held.calls),
             ("calls_waiting", "Calls that wait for a place.", held.waiting),
             ("guest_memory_reserved_bytes", "Memory that the calls in flight may come to use.", held.memory),
             ("guest_memory_limit_bytes", "The most that it may be.", held.memory_limit),
             ("tenants_seen", "Tenants that have called since the host started.", self.tenants.len() as u64),
-            ("components_loaded", "Components in the component cache.", components as u64),
+            ("components_loaded", "Components in the component cache.", components),
+            ("components_limit", "The most that it may hold.", self.components.limit()),
             ("component_bytes", "Bytes of their artefacts.", bytes),
             ("cache_bytes", "Bytes that all cache shards hold together.", cache_bytes),
             ("cache_ceiling_bytes", "The most that they may hold.", cache_ceiling),

@@ -131,8 +131,7 @@ impl Runtime {
         let limits_bite = checks.iter().all(|check| check.passed);
         checks.push(sandbox.map_err(|open| OpenError::Sandbox { detail: open.detail })?);
         let components =
-            Components::new(Arc::clone(&engine), Arc::clone(&compilers), settings.host.component_cache_bytes.get())
-                .map_err(engine_error)?;
+            Components::new(Arc::clone(&engine), Arc::clone(&compilers), &settings.host).map_err(engine_error)?;
         let book = Arc::new(UsageBook::default());
         let slots =
             settings.host.concurrency.get().min(usize::try_from(settings.engine.instances).unwrap_or(usize::MAX));
@@ -159,7 +158,7 @@ impl Runtime {
         });
         // Last: a key that is made and then not shown, because something else failed, would be lost.
         let operator_key = inner.catalog.ensure_operator_key().await?;
-        inner.chores.start(&inner, settings.host.usage_flush);
+        inner.chores.start(&inner, &settings.host);
         if !limits_bite {
             inner.chores.probe_again(&inner, engine);
         }

@@ -75,6 +75,10 @@ pub struct HostSettings {
     pub guest_memory_bytes: NonZeroU64,
     /// Bytes of artefacts that stay mapped. The least recently called make room.
     pub component_cache_bytes: NonZeroU64,
+    /// Components that stay loaded, whatever their bytes: each takes a file descriptor and four or five mappings.
+    pub components: NonZeroUsize,
+    /// A component that nobody called for so long is not loaded any more. Its next call loads it again.
+    pub component_idle: Duration,
     /// Compile workers at once.
     pub compilers: NonZeroUsize,
     /// Uploads that may wait for a compile worker. Beyond that, an upload is refused with `compilers-busy`.
@@ -106,6 +110,8 @@ impl HostSettings {
             queue: count(1_024),
             guest_memory_bytes: bytes(8_192 * MIB),
             component_cache_bytes: bytes(2_048 * MIB),
+            components: count(512),
+            component_idle: Duration::from_secs(900),
             compilers: count(1),
             compile_queue: count(32),
             compile_queue_per_tenant: count(4),

@@ -13,6 +13,7 @@ mod agent_limits;
 mod bills;
 mod budgets;
 mod cli;
+mod dense;
 mod dev_parity;
 mod dev_runner;
 mod erase;

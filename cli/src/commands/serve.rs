@@ -53,8 +53,10 @@ pub(crate) fn run(args: &Args, terminal: &Terminal) -> anyhow::Result<()> {
     logging::start(format, args.log_level.or(file.log_level).unwrap_or(Level::Info));
     let listen = args.listen.or(file.listen).unwrap_or(host::STANDARD_LISTEN);
     let admin_listen = args.admin_listen.or(file.admin_listen).unwrap_or_else(|| beside(listen));
+    // In this order: what needs rights, such as a look at the machine's memory, then the end of the rights, then the threads,
+    // which are all born without.
     let (processors, engine, server) = (host::processors(), file.engine(), file.server(listen, admin_listen));
-    // In this order: what needs rights, then the end of the rights, then the threads, which are all born without.
+    let settings = file.host();
     let listeners = host::listen(&server)?;
     let landlock = if args.no_landlock || file.landlock == Some(false) {
         Off::Told.check()
@@ -65,7 +67,7 @@ pub(crate) fn run(args: &Args, terminal: &Terminal) -> anyhow::Result<()> {
         )?
     };
     tracing::info!("landlock: {}", landlock.detail);
-    let start = Start { data: &args.data, engine, host: file.host(), server, listeners, landlock };
+    let start = Start { data: &args.data, engine, host: settings, server, listeners, landlock };
     host::control_threads_for(processors)?.block_on(host_until_told(start, format, terminal))
 }
 

@@ -56,20 +56,17 @@ impl Failure {
     }
 }
 
-/// One tenant's.
-#[derive(Debug)]
-pub(crate) struct Failures(Mutex<LruCache<Digest, (Failure, Instant)>>);
+/// One tenant's. Of a tenant of whose nothing failed it is a few words.
+#[derive(Debug, Default)]
+pub(crate) struct Failures(Mutex<Option<Box<Kept>>>);
 
-impl Default for Failures {
-    fn default() -> Self {
-        Self(Mutex::new(LruCache::new(NonZeroUsize::MIN.saturating_add(KEPT - 1))))
-    }
-}
+type Kept = LruCache<Digest, (Failure, Instant)>;
 
 impl Failures {
     /// What became of these bytes, if it was a failure and not long ago.
     pub(crate) fn of(&self, digest: &Digest, now: Instant) -> Option<DeployError> {
         let mut kept = self.0.lock();
+        let kept = kept.as_mut()?;
         let (failure, until) = kept.peek(digest)?;
         if *until > now {
             return Some(failure.error());
@@ -81,18 +78,20 @@ impl Failures {
     /// Remembers an error, where it is one of the component's own.
     pub(crate) fn remember(&self, digest: Digest, error: &DeployError, now: Instant) {
         if let Some((failure, life)) = Failure::of(error) {
+            let mut kept = self.0.lock();
+            let kept = kept.get_or_insert_with(|| Box::new(LruCache::new(NonZeroUsize::MIN.saturating_add(KEPT - 1))));
             // In order of coming: looking at one does not make it live longer.
-            self.0.lock().push(digest, (failure, now + life));
+            kept.push(digest, (failure, now + life));
         }
     }
 
     /// How many there are.
     pub(crate) fn len(&self) -> u64 {
-        self.0.lock().len() as u64
+        self.0.lock().as_ref().map_or(0, |kept| kept.len() as u64)
     }
 
     pub(crate) fn clear(&self) {
-        self.0.lock().clear();
+        *self.0.lock() = None;
     }
 }
 

@@ -21,7 +21,7 @@ const BENCHMARKS: [&[&str]; 6] = [
     &["echo", "--json"],
     &["languages", "--json"],
     &["guests", "--json"],
-    &["tenants"],
+    &["dense", "--json"],
     &["storage"],
     &["neighbours", "--json"],
 ];

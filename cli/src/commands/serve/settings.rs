@@ -50,6 +50,8 @@ struct Host {
     queue: Option<NonZeroUsize>,
     guest_memory_bytes: Option<Amount>,
     component_cache_bytes: Option<Amount>,
+    components: Option<NonZeroUsize>,
+    component_idle: Option<Time>,
     compilers: Option<NonZeroUsize>,
     compile_queue: Option<NonZeroUsize>,
     compile_queue_per_tenant: Option<NonZeroUsize>,
@@ -174,6 +176,8 @@ impl File {
         set(&mut settings.queue, file.queue, |count| count);
         set(&mut settings.guest_memory_bytes, file.guest_memory_bytes, |amount| amount.0);
         set(&mut settings.component_cache_bytes, file.component_cache_bytes, |amount| amount.0);
+        set(&mut settings.components, file.components, |count| count);
+        set(&mut settings.component_idle, file.component_idle, |time| time.0);
         set(&mut settings.compilers, file.compilers, |count| count);
         set(&mut settings.compile_queue, file.compile_queue, |count| count);
         set(&mut settings.compile_queue_per_tenant, file.compile_queue_per_tenant, |count| count);
