@@ -1,6 +1,7 @@
 //! Side-by-side benchmarks: each subject in a process of its own, the load in another, rounds interleaved, so that what
 //! is reported is a ratio of one run on one machine. Loopback only, bounded in time, and over by itself.
 
+mod bodies;
 mod cache;
 mod echo;
 mod guests;
@@ -36,6 +37,8 @@ struct Arguments {
 enum Command {
     /// A fresh-store echo through the whole HTTP path, beside a bare axum echo.
     Echo(echo::Options),
+    /// Bodies from 64 bytes to 10 MiB, over HTTP/1.1 and HTTP/2, beside a bare axum echo.
+    Bodies(bodies::Options),
     /// Starting a host with many tenants in its catalog, and what it holds when idle.
     Tenants(registry::Options),
     /// Reads of a tenant's cache on the host, beside moka and quick_cache.
@@ -53,6 +56,8 @@ enum Command {
     /// The load: a process of its own.
     #[command(hide = true)]
     Load(load::Options),
+    #[command(hide = true)]
+    LoadBodies(bodies::LoadOptions),
     /// An attack: a process of its own, which goes on until its input ends.
     #[command(hide = true)]
     Attack(neighbours::AttackOptions),
@@ -68,6 +73,9 @@ enum Command {
         tick_us: u64,
         #[arg(long)]
         guest_threads: Option<std::num::NonZeroUsize>,
+        /// Limits of the tenant that bodies of 10 MiB fit in.
+        #[arg(long)]
+        large_bodies: bool,
     },
     #[command(hide = true)]
     ServeNeighbours { echo: PathBuf, hostile: PathBuf },
@@ -83,6 +91,8 @@ fn main() -> ExitCode {
         Command::Echo(options) => echo::run(&options),
         Command::Tenants(options) => registry::run(&options),
         Command::Peers(options) => peers::run(&options),
+        Command::Bodies(options) => bodies::run(&options),
+        Command::LoadBodies(options) => bodies::load(&options),
         Command::Load(options) => load::main(&options),
         Command::Guests(options) => guests::run(&options),
         Command::Languages(options) => languages::run(&options),
@@ -93,8 +103,8 @@ fn main() -> ExitCode {
         Command::Storage(options) => storage::run(&options),
         Command::WriteUntilKilled { data } => storage::write_until_killed(&data),
         Command::ServeAxum => subjects::axum(),
-        Command::ServeInsula { component, data, tick_us, guest_threads } => {
-            subjects::insula(&component, data, tick_us, guest_threads)
+        Command::ServeInsula { component, data, tick_us, guest_threads, large_bodies } => {
+            subjects::insula(&component, data, tick_us, guest_threads, large_bodies)
         }
     };
     match outcome {

@@ -17,6 +17,9 @@ use tokio::net::TcpListener;
 
 use crate::output;
 
+/// The limit of a body where 10 MiB must fit, which is more than the standard.
+const LARGE_BODIES: u64 = 16 << 20;
+
 /// What a subject says when it listens.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Listening {
@@ -34,7 +37,8 @@ pub(crate) fn axum() -> anyhow::Result<()> {
     tokio::runtime::Runtime::new()?.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         announce(&Listening { address: listener.local_addr()?, path: "/echo".into(), key: None })?;
-        let router = axum::Router::new().route("/echo", post(echo));
+        let bodies = post(echo).layer(axum::extract::DefaultBodyLimit::disable());
+        let router = axum::Router::new().route("/echo", post(echo)).route("/bodies", bodies);
         let listener = axum::serve::ListenerExt::tap_io(listener, |stream| {
             let _ = stream.set_nodelay(true);
         });
@@ -49,6 +53,7 @@ pub(crate) fn insula(
     data: Option<PathBuf>,
     tick_us: u64,
     guest_threads: Option<NonZeroUsize>,
+    large_bodies: bool,
 ) -> anyhow::Result<()> {
     let mut engine = EngineSettings { tick: Duration::from_micros(tick_us), ..EngineSettings::standard() };
     engine.guest_threads = guest_threads.unwrap_or(engine.guest_threads);
@@ -56,7 +61,11 @@ pub(crate) fn insula(
         let temporary = tempfile::tempdir()?;
         let data = data.unwrap_or_else(|| temporary.path().join("data"));
         let (runtime, operator) = open(data, engine).await?;
-        let key = tenant(&runtime, &operator, "bench", &[("echo", component)], unhurried()).await?;
+        let mut limits = unhurried();
+        if large_bodies {
+            (limits.request_bytes, limits.response_bytes) = (Some(LARGE_BODIES), Some(LARGE_BODIES));
+        }
+        let key = tenant(&runtime, &operator, "bench", &[("echo", component)], limits).await?;
         let server = Server::bind(runtime.clone(), ServerSettings::standard("127.0.0.1:0".parse()?)).await?;
         announce(&Listening { address: server.address(), path: "/v1/agents/echo/invoke".into(), key: Some(key) })?;
         server.serve(input_ended()).await;

@@ -23,7 +23,8 @@ use process::Process;
 use workerd::Workerd;
 
 /// Why the other multi-tenant host of this kind that crates.io has is not among them.
-const WARPLINE: &str = "version 0.2.1, another multi-tenant host on wasmtime, asks for Rust 1.96 and this is built with 1.95";
+const WARPLINE: &str =
+    "version 0.2.1, another multi-tenant host on wasmtime, asks for Rust 1.96 and this is built with 1.95";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {

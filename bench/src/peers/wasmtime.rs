@@ -6,10 +6,10 @@ use std::process::Command;
 
 use super::process::{Process, free_address};
 
-/// What keeps what a call touched in memory for the next one, which saves page faults: more than our own engine keeps.
-/// Ours is as large, and the guest's data is within it (its stack is small, as our guests' are).
+/// What a call touched stays in memory for the next one, which saves page faults: no less than our own engine keeps. The
+/// guest's data is within it (its stack is small, as our guests' are).
 const TUNED: &str = "pooling-allocator=y,pooling-memory-keep-resident=524288,pooling-table-keep-resident=65536,\
-                     pooling-max-unused-warm-slots=1000";
+                     pooling-async-stack-keep-resident=32768";
 /// The other way to save them: the kernel is asked which pages were written.
 const SCAN: &str = "pooling-pagemap-scan=y";
 
@@ -58,7 +58,8 @@ pub(super) fn component() -> anyhow::Result<PathBuf> {
 pub(super) fn start(program: Option<&Path>, component: &Path, setting: &Setting) -> anyhow::Result<Process> {
     let address = free_address()?;
     let mut command = Command::new(program.unwrap_or_else(|| Path::new("wasmtime")));
-    command.args(["serve", "--addr", &address.to_string(), "--max-instance-reuse-count", setting.reuse]);
+    // Rust's library asks for WASI's command line, which `serve` gives where it is told to.
+    command.args(["serve", "-S", "cli=y", "--addr", &address.to_string(), "--max-instance-reuse-count", setting.reuse]);
     for options in setting.optimisation {
         command.args(["-O", options]);
     }

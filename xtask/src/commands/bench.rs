@@ -33,8 +33,9 @@ const WASMTIME_FEATURES: [&str; 11] = [
 /// The page that the README shows.
 const PAGE: &str = "docs/peers";
 /// The benchmarks, with what they are told; `peers` comes first.
-const BENCHMARKS: [&[&str]; 6] = [
+const BENCHMARKS: [&[&str]; 7] = [
     &["echo", "--json"],
+    &["bodies", "--json"],
     &["languages", "--json"],
     &["guests", "--json"],
     &["tenants"],
@@ -94,9 +95,7 @@ fn install_workerd(root: &Path) -> Result<PathBuf> {
     let folder = root.join(PEERS);
     fs::create_dir_all(&folder)?;
     fs::copy(root.join("bench/peers/workerd/package.json"), folder.join("package.json"))?;
-    finish(
-        Command::new("npm").current_dir(&folder).args(["install", "--no-audit", "--no-fund", "--no-package-lock"]),
-    )?;
+    finish(Command::new("npm").current_dir(&folder).args(["install", "--no-audit", "--no-fund", "--no-package-lock"]))?;
     Ok(folder.join("node_modules/.bin/workerd"))
 }
 
