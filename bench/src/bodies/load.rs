@@ -94,13 +94,16 @@ async fn http1(options: &Options, body: &Bytes, end: Instant) -> anyhow::Result<
     let mut stream = TcpStream::connect(address).await.context("connect")?;
     stream.set_nodelay(true)?;
     let (mut buffer, mut latencies) = (vec![0; BUFFER], Vec::new());
-    while Instant::now() < end {
+    // Once in any case: a large body may take longer than a short round.
+    loop {
         let began = Instant::now();
         stream.write_all(&request).await?;
         answer(&mut stream, &mut buffer, body).await?;
         latencies.push(began.elapsed());
+        if Instant::now() >= end {
+            return Ok(latencies);
+        }
     }
-    Ok(latencies)
 }
 
 /// Reads one answer, and compares it with what was sent.
@@ -143,11 +146,14 @@ async fn http2(options: &Options, body: &Bytes, end: Instant) -> anyhow::Result<
     let (mut sender, connection) = builder.handshake(stream).await?;
     let connection = tokio::spawn(connection);
     let mut latencies = Vec::new();
-    while Instant::now() < end {
+    loop {
         let began = Instant::now();
         sender = sender.ready().await?;
         exchange(&mut sender, options, body).await?;
         latencies.push(began.elapsed());
+        if Instant::now() >= end {
+            break;
+        }
     }
     drop(sender);
     connection.await??;

@@ -16,8 +16,8 @@ const PEERS: &str = "target/peers";
 const RAW: &str = "target/bench";
 /// The version of the engine that we use ourselves.
 const WASMTIME: &str = "48.0.8";
-/// What `wasmtime serve` needs, and what it is as fast with as its own release.
-const WASMTIME_FEATURES: [&str; 11] = [
+/// What `wasmtime serve` needs to build and to be as fast as its own release.
+const WASMTIME_FEATURES: [&str; 12] = [
     "run",
     "serve",
     "cranelift",
@@ -29,6 +29,7 @@ const WASMTIME_FEATURES: [&str; 11] = [
     "gc",
     "gc-drc",
     "gc-null",
+    "wat",
 ];
 /// The page that the README shows.
 const PAGE: &str = "docs/peers";
