@@ -1,6 +1,7 @@
 //! Side-by-side benchmarks: each subject in a process of its own, the load in another, rounds interleaved, so that what
 //! is reported is a ratio of one run on one machine. Loopback only, bounded in time, and over by itself.
 
+mod bodies;
 mod cache;
 mod cores;
 mod dense;
@@ -39,6 +40,8 @@ enum Command {
     Echo(echo::Options),
     /// Many tenants with an agent each on one host: what they hold when idle, and what first and later calls cost.
     Dense(dense::Options),
+    /// Bodies from 64 bytes to 10 MiB, over HTTP/1.1 and HTTP/2, beside a bare axum echo.
+    Bodies(bodies::Options),
     /// Reads of a tenant's cache on the host, beside moka and quick_cache.
     Cache(cache::Options),
     /// Durable writes and reads beside redb itself, on the host and in a guest; a killed host opened again; idle tenants.
@@ -56,6 +59,8 @@ enum Command {
     /// The load: a process of its own.
     #[command(hide = true)]
     Load(load::Options),
+    #[command(hide = true)]
+    LoadBodies(bodies::LoadOptions),
     /// An attack: a process of its own, which goes on until its input ends.
     #[command(hide = true)]
     Attack(neighbours::AttackOptions),
@@ -63,20 +68,7 @@ enum Command {
     #[command(hide = true)]
     ServeAxum,
     #[command(hide = true)]
-    ServeInsula {
-        component: PathBuf,
-        #[arg(long)]
-        data: Option<PathBuf>,
-        #[arg(long, default_value_t = 500)]
-        tick_us: u64,
-        #[arg(long)]
-        guest_threads: Option<std::num::NonZeroUsize>,
-        #[arg(long)]
-        keep_resident_bytes: Option<usize>,
-        /// The processors that it may use: all, or the first so many.
-        #[arg(long)]
-        processors: Option<usize>,
-    },
+    ServeInsula(subjects::Options),
     #[command(hide = true)]
     ServeNeighbours { echo: PathBuf, hostile: PathBuf },
     #[command(hide = true)]
@@ -91,6 +83,8 @@ fn main() -> ExitCode {
         Command::Echo(options) => echo::run(&options),
         Command::Dense(options) => dense::run(&options),
         Command::Peers(options) => peers::run(&options),
+        Command::Bodies(options) => bodies::run(&options),
+        Command::LoadBodies(options) => bodies::load(&options),
         Command::Load(options) => load::main(&options),
         Command::Guests(options) => guests::run(&options),
         Command::Languages(options) => languages::run(&options),
@@ -102,10 +96,7 @@ fn main() -> ExitCode {
         Command::Storage(options) => storage::run(&options),
         Command::WriteUntilKilled { data } => storage::write_until_killed(&data),
         Command::ServeAxum => subjects::axum(),
-        Command::ServeInsula { component, data, tick_us, guest_threads, keep_resident_bytes, processors } => {
-            subjects::held_to(processors)
-                .and_then(|()| subjects::insula(&component, data, tick_us, guest_threads, keep_resident_bytes))
-        }
+        Command::ServeInsula(options) => subjects::insula(options),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

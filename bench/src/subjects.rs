@@ -17,6 +17,9 @@ use tokio::net::TcpListener;
 
 use crate::output;
 
+/// The limit of a body where 10 MiB must fit, which is more than the standard.
+const LARGE_BODIES: u64 = 16 << 20;
+
 /// What a subject says when it listens.
 #[derive(Debug, Serialize, Deserialize)]
 pub(crate) struct Listening {
@@ -34,7 +37,8 @@ pub(crate) fn axum() -> anyhow::Result<()> {
     tokio::runtime::Runtime::new()?.block_on(async {
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         announce(&Listening { address: listener.local_addr()?, path: "/echo".into(), key: None })?;
-        let router = axum::Router::new().route("/echo", post(echo));
+        let bodies = post(echo).layer(axum::extract::DefaultBodyLimit::disable());
+        let router = axum::Router::new().route("/echo", post(echo)).route("/bodies", bodies);
         let listener = axum::serve::ListenerExt::tap_io(listener, |stream| {
             let _ = stream.set_nodelay(true);
         });
@@ -43,22 +47,37 @@ pub(crate) fn axum() -> anyhow::Result<()> {
     })
 }
 
+/// The product as a subject: how it differs from one that is as it comes.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Options {
+    component: PathBuf,
+    #[arg(long)]
+    data: Option<PathBuf>,
+    #[arg(long, default_value_t = 500)]
+    tick_us: u64,
+    #[arg(long)]
+    guest_threads: Option<NonZeroUsize>,
+    #[arg(long)]
+    keep_resident_bytes: Option<usize>,
+    /// The processors that it may use: all, or the first so many.
+    #[arg(long)]
+    processors: Option<usize>,
+    /// Limits of the tenant that bodies of 10 MiB fit in.
+    #[arg(long)]
+    large_bodies: bool,
+}
+
 /// Holds this process to the first so many processors. Before it has threads: they are held as what starts them is.
-pub(crate) fn held_to(processors: Option<usize>) -> anyhow::Result<()> {
-    let Some(processors) = processors else { return Ok(()) };
+fn held_to(processors: usize) -> anyhow::Result<()> {
     let mut set = rustix::thread::CpuSet::new();
     (0..processors).for_each(|processor| set.set(processor));
     rustix::thread::sched_setaffinity(None, &set).context("cannot be held to fewer processors")
 }
 
 /// The product: every default limit on, authentication on, bill on.
-pub(crate) fn insula(
-    component: &Path,
-    data: Option<PathBuf>,
-    tick_us: u64,
-    guest_threads: Option<NonZeroUsize>,
-    keep_resident_bytes: Option<usize>,
-) -> anyhow::Result<()> {
+pub(crate) fn insula(options: Options) -> anyhow::Result<()> {
+    let Options { component, data, tick_us, guest_threads, keep_resident_bytes, processors, large_bodies } = options;
+    processors.map_or(Ok(()), held_to)?;
     let mut engine = EngineSettings { tick: Duration::from_micros(tick_us), ..EngineSettings::standard() };
     engine.guest_threads = guest_threads.unwrap_or(engine.guest_threads);
     engine.keep_resident_bytes = keep_resident_bytes.unwrap_or(engine.keep_resident_bytes);
@@ -66,7 +85,11 @@ pub(crate) fn insula(
         let temporary = tempfile::tempdir()?;
         let data = data.unwrap_or_else(|| temporary.path().join("data"));
         let (runtime, operator) = open(data, engine).await?;
-        let key = tenant(&runtime, &operator, "bench", &[("echo", component)], unhurried()).await?;
+        let mut limits = unhurried();
+        if large_bodies {
+            (limits.request_bytes, limits.response_bytes) = (Some(LARGE_BODIES), Some(LARGE_BODIES));
+        }
+        let key = tenant(&runtime, &operator, "bench", &[("echo", &component)], limits).await?;
         let server = Server::bind(runtime.clone(), ServerSettings::standard("127.0.0.1:0".parse()?)).await?;
         announce(&Listening { address: server.address(), path: "/v1/agents/echo/invoke".into(), key: Some(key) })?;
         server.serve(input_ended()).await;

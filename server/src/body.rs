@@ -96,22 +96,33 @@ impl BodyReader {
         }
     }
 
-    /// All of it.
+    /// All of it. A body of one piece is handed on as it came; the pieces of any other are put together, each copied once.
     pub(crate) async fn collect(mut self, hold: &mut Hold) -> Result<Bytes, BodyError> {
         let Some(first) = self.next().await? else { return Ok(Bytes::new()) };
         hold.grow(first.len())?;
-        let Some(second) = self.next().await? else { return Ok(first) };
-        let expected = self.declared.and_then(|length| usize::try_from(length).ok()).unwrap_or_default();
-        let mut whole = BytesMut::with_capacity(expected.max(first.len() + second.len()));
-        whole.extend_from_slice(&first);
+        let mut whole = BytesMut::new();
+        if self.may_be_whole() {
+            let Some(second) = self.next().await? else { return Ok(first) };
+            hold.grow(second.len())?;
+            whole.reserve(first.len() + second.len());
+            whole.extend_from_slice(&first);
+            whole.extend_from_slice(&second);
+        } else {
+            whole.reserve(self.declared.and_then(|length| usize::try_from(length).ok()).unwrap_or_default());
+            whole.extend_from_slice(&first);
+        }
+        // A piece that is still held when the next one is read keeps the connection from using its buffer again.
         drop(first);
-        let mut next = Some(second);
-        while let Some(bytes) = next {
+        while let Some(bytes) = self.next().await? {
             hold.grow(bytes.len())?;
             whole.extend_from_slice(&bytes);
-            next = self.next().await?;
         }
         Ok(whole.freeze())
+    }
+
+    /// Whether there may be no more to come. It is certain that there is more where more was declared.
+    fn may_be_whole(&self) -> bool {
+        self.declared.is_none_or(|declared| self.seen >= declared)
     }
 
     fn end(&self) -> Result<Option<Bytes>, BodyError> {

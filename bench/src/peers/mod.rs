@@ -4,6 +4,8 @@
 mod machine;
 mod page;
 mod plot;
+mod process;
+mod wasmtime;
 mod workerd;
 
 use std::path::{Path, PathBuf};
@@ -17,7 +19,12 @@ use crate::subject::{Subject, load};
 use crate::subjects::Listening;
 
 use machine::Machine;
+use process::Process;
 use workerd::Workerd;
+
+/// Why the other multi-tenant host of this kind that crates.io has is not among them.
+const WARPLINE: &str =
+    "version 0.2.1, another multi-tenant host on wasmtime, asks for Rust 1.96 and this is built with 1.95";
 
 #[derive(Debug, clap::Args)]
 pub(crate) struct Options {
@@ -36,6 +43,9 @@ pub(crate) struct Options {
     /// The program `workerd`.
     #[arg(long)]
     workerd: Option<PathBuf>,
+    /// The program `wasmtime`, with its command `serve`.
+    #[arg(long)]
+    wasmtime: Option<PathBuf>,
     /// Write the page, its plots and the raw figures into this folder.
     #[arg(long)]
     page: Option<PathBuf>,
@@ -113,13 +123,15 @@ impl Range {
 enum Host {
     Ours(Subject<Listening>),
     Workerd(Workerd),
+    Peer(Process),
 }
 
 impl Host {
     fn listening(&self) -> &Listening {
         match self {
             Self::Ours(subject) => &subject.listening,
-            Self::Workerd(workerd) => &workerd.listening,
+            Self::Workerd(workerd) => &workerd.process.listening,
+            Self::Peer(process) => &process.listening,
         }
     }
 }
@@ -134,7 +146,7 @@ fn start(options: &Options) -> anyhow::Result<(Vec<Started>, Vec<Missing>)> {
         Ok(Host::Ours(Subject::start(&["serve-insula".into(), component.display().to_string()])?))
     };
     let rust = insula_cli::build(&Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/echo"), true)?;
-    hosts.push(("insula, Rust", "a fresh instance for each call, every limit on", insula(&rust)?));
+    hosts.push((page::OURS, "a fresh instance for each call, every limit on", insula(&rust)?));
     for (name, folder) in [("insula, JavaScript", "guests/javascript"), ("insula, Python", "guests/python")] {
         match interpreted(folder) {
             Ok(component) => {
@@ -147,8 +159,23 @@ fn start(options: &Options) -> anyhow::Result<(Vec<Started>, Vec<Missing>)> {
         Ok(workerd) => hosts.push(("workerd", "one warm isolate for all calls, no limits", Host::Workerd(workerd))),
         Err(error) => missing.push(Missing { name: "workerd", why: format!("{error:#}") }),
     }
-    missing.push(Missing { name: "wasmtime serve", why: "it has no subject here yet".to_owned() });
+    match wasmtimes(options.wasmtime.as_deref()) {
+        Ok(started) => hosts.extend(started),
+        Err(error) => missing.push(Missing { name: "wasmtime serve", why: format!("{error:#}") }),
+    }
+    missing.push(Missing { name: "warpline-host", why: WARPLINE.to_owned() });
     Ok((hosts, missing))
+}
+
+/// `wasmtime serve` in each of its settings.
+fn wasmtimes(program: Option<&Path>) -> anyhow::Result<Vec<Started>> {
+    output::progress("building the component for `wasmtime serve`");
+    let component = wasmtime::component()?;
+    let start = |setting: &wasmtime::Setting| -> anyhow::Result<Started> {
+        let process = wasmtime::start(program, &component, setting).context(setting.name)?;
+        Ok((setting.name, setting.what, Host::Peer(process)))
+    };
+    wasmtime::SETTINGS.iter().map(start).collect()
 }
 
 /// Installs what an agent is built with, and builds it.

@@ -6,6 +6,9 @@ use std::path::Path;
 use super::plot::{Bar, bars};
 use super::{Range, Report, Row};
 
+/// What the others are compared with: our echo in Rust.
+pub(super) const OURS: &str = "insula, Rust";
+
 /// The table as a terminal shows it.
 pub(super) fn table(report: &Report) -> Vec<String> {
     let mut lines = vec![
@@ -14,7 +17,7 @@ pub(super) fn table(report: &Report) -> Vec<String> {
             report.connections, report.machine.processors
         ),
         String::new(),
-        format!("  {:<20}{:>12}{:>9}{:>12}{:>12}", "", "requests/s", "ratio", "p50", "p99"),
+        format!("  {:<20}{:>12}{:>9}{:>9}{:>12}{:>12}", "", "requests/s", "ratio", "ours is", "p50", "p99"),
     ];
     for row in &report.rows {
         let latency = if row.bears(report.rate) {
@@ -22,7 +25,13 @@ pub(super) fn table(report: &Report) -> Vec<String> {
         } else {
             format!("{:>12}{:>12}", "-", "-")
         };
-        lines.push(format!("  {:<20}{:>12.0}{:>9.3}{latency}", row.name, row.rate().median, ratio(report, row)));
+        let times = times(report, row).map_or_else(String::new, |times| format!("{times:.2}x"));
+        lines.push(format!(
+            "  {:<20}{:>12.0}{:>9.3}{times:>9}{latency}",
+            row.name,
+            row.rate().median,
+            ratio(report, row)
+        ));
     }
     lines.extend(report.missing.iter().map(|missing| format!("  {:<20}left out: {}", missing.name, missing.why)));
     lines.push(String::new());
@@ -33,6 +42,12 @@ pub(super) fn table(report: &Report) -> Vec<String> {
 /// Of the medians, against the yardstick, which comes first.
 fn ratio(report: &Report, row: &Row) -> f64 {
     report.rows.first().map_or(0.0, |yardstick| row.rate().median / yardstick.rate().median)
+}
+
+/// How many times as fast as this one our Rust echo is, by the medians.
+fn times(report: &Report, row: &Row) -> Option<f64> {
+    let ours = report.rows.iter().find(|row| row.name == OURS)?;
+    (row.name != OURS).then(|| ours.rate().median / row.rate().median)
 }
 
 /// Writes the page, its plots, and the raw figures.
@@ -91,13 +106,14 @@ fn text(report: &Report) -> String {
         String::new(),
         "![p99](p99.svg)".to_owned(),
         String::new(),
-        "| | What it is | Requests/s | Against axum | p50, us | p99, us |".to_owned(),
-        "|---|---|---|---|---|---|".to_owned(),
+        "| | What it is | Requests/s | Against axum | Our Rust echo is | p50, us | p99, us |".to_owned(),
+        "|---|---|---|---|---|---|---|".to_owned(),
     ];
     lines.extend(report.rows.iter().map(|row| {
         let latency = |range| if row.bears(report.rate) { cell(range) } else { "more than it bears".to_owned() };
         let (rate, p50, p99) = (cell(row.rate()), latency(row.p50()), latency(row.p99()));
-        format!("| {} | {} | {rate} | {:.3} | {p50} | {p99} |", row.name, row.what, ratio(report, row))
+        let times = times(report, row).map_or_else(String::new, |times| format!("{times:.2} times as fast"));
+        format!("| {} | {} | {rate} | {:.3} | {times} | {p50} | {p99} |", row.name, row.what, ratio(report, row))
     }));
     lines.push(String::new());
     lines

@@ -3,7 +3,7 @@
 //! machine that does nothing else.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use anyhow::{Context, Result, ensure};
@@ -14,11 +14,29 @@ use crate::terminal;
 /// Where peers are installed, and where raw figures go.
 const PEERS: &str = "target/peers";
 const RAW: &str = "target/bench";
+/// The version of the engine that we use ourselves.
+const WASMTIME: &str = "48.0.8";
+/// What `wasmtime serve` needs to build and to be as fast as its own release.
+const WASMTIME_FEATURES: [&str; 12] = [
+    "run",
+    "serve",
+    "cranelift",
+    "pooling-allocator",
+    "parallel-compilation",
+    "component-model",
+    "component-model-async",
+    "threads",
+    "gc",
+    "gc-drc",
+    "gc-null",
+    "wat",
+];
 /// The page that the README shows.
 const PAGE: &str = "docs/peers";
 /// The benchmarks, with what they are told; `peers` comes first.
-const BENCHMARKS: [&[&str]; 6] = [
+const BENCHMARKS: [&[&str]; 7] = [
     &["echo", "--json"],
+    &["bodies", "--json"],
     &["languages", "--json"],
     &["guests", "--json"],
     &["dense", "--json"],
@@ -47,10 +65,14 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
     let bench = root.join("target/release/insula-bench");
     let mut peers = Command::new(&bench);
     peers.current_dir(root).arg("peers");
-    match install(root) {
-        Ok(()) => drop(peers.arg("--workerd").arg(root.join(PEERS).join("node_modules/.bin/workerd"))),
-        // The benchmark itself says what is not there.
+    // The benchmark itself says what is not there.
+    match install_workerd(root) {
+        Ok(program) => drop(peers.arg("--workerd").arg(program)),
         Err(error) => terminal::note(format_args!("workerd could not be installed: {error:#}")),
+    }
+    match install_wasmtime(root) {
+        Ok(program) => drop(peers.arg("--wasmtime").arg(program)),
+        Err(error) => terminal::note(format_args!("wasmtime could not be installed: {error:#}")),
     }
     if arguments.smoke {
         peers.args(["--rounds", "1", "--seconds", "0.5", "--page"]).arg(root.join(RAW).join("smoke"));
@@ -69,12 +91,25 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-/// Installs the peers that npm has.
-fn install(root: &Path) -> Result<()> {
+/// Installs workerd, which npm has.
+fn install_workerd(root: &Path) -> Result<PathBuf> {
     let folder = root.join(PEERS);
     fs::create_dir_all(&folder)?;
     fs::copy(root.join("bench/peers/workerd/package.json"), folder.join("package.json"))?;
-    finish(Command::new("npm").current_dir(&folder).args(["install", "--no-audit", "--no-fund", "--no-package-lock"]))
+    finish(Command::new("npm").current_dir(&folder).args(["install", "--no-audit", "--no-fund", "--no-package-lock"]))?;
+    Ok(folder.join("node_modules/.bin/workerd"))
+}
+
+/// Builds `wasmtime serve`, which takes ten minutes and more the first time, and nothing where it is there already.
+fn install_wasmtime(root: &Path) -> Result<PathBuf> {
+    let folder = root.join(PEERS);
+    let features = WASMTIME_FEATURES.join(",");
+    let mut command = Command::new("cargo");
+    command.args(["install", "wasmtime-cli", "--version", WASMTIME, "--locked", "--no-default-features"]);
+    // Elsewhere than in the workspace, whose own settings are not its.
+    command.args(["--features", &features, "--root"]).arg(&folder).current_dir(&folder);
+    finish(command.env_remove("CARGO_TARGET_DIR"))?;
+    Ok(folder.join("bin/wasmtime"))
 }
 
 /// Runs one benchmark and keeps what it printed.
@@ -94,8 +129,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_peer_that_is_installed_is_pinned() {
+    fn the_peers_that_are_installed_are_pinned() {
         let manifest = fs::read_to_string(crate::root().join("bench/peers/workerd/package.json")).unwrap();
         assert!(!manifest.contains(['^', '~', '*']), "{manifest}");
+        let lock = fs::read_to_string(crate::root().join("Cargo.lock")).unwrap();
+        assert!(lock.contains(&format!("name = \"wasmtime\"\nversion = \"{WASMTIME}\"")), "not the engine of ours");
     }
 }
