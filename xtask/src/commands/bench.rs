@@ -33,15 +33,19 @@ const WASMTIME_FEATURES: [&str; 12] = [
 ];
 /// The page that the README shows.
 const PAGE: &str = "docs/peers";
-/// The benchmarks, with what they are told; `peers` comes first.
-const BENCHMARKS: [&[&str]; 7] = [
-    &["echo", "--json"],
-    &["bodies", "--json"],
-    &["languages", "--json"],
-    &["guests", "--json"],
-    &["dense", "--json"],
-    &["storage"],
-    &["neighbours", "--json"],
+/// What short rounds are.
+const SHORT: &[&str] = &["--rounds", "1", "--seconds", "0.3"];
+/// The benchmarks, with what they are told, and what makes them short; `peers` comes first.
+const BENCHMARKS: [(&[&str], &[&str]); 9] = [
+    (&["echo", "--json"], SHORT),
+    (&["cores", "--json"], SHORT),
+    (&["bodies", "--json"], SHORT),
+    (&["languages", "--json"], SHORT),
+    (&["guests", "--json"], &["--rounds", "1", "--idle-seconds", "0.3"]),
+    (&["dense", "--json"], &["--smoke"]),
+    (&["storage"], &["--rounds", "1"]),
+    (&["cache"], &["--rounds", "1"]),
+    (&["neighbours", "--json"], SHORT),
 ];
 
 #[derive(Debug, clap::Args)]
@@ -61,6 +65,9 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
         "--locked",
         "--package",
         "insula-bench",
+        // What `dense` starts is the real program.
+        "--package",
+        "insula",
     ]))?;
     let bench = root.join("target/release/insula-bench");
     let mut peers = Command::new(&bench);
@@ -84,8 +91,9 @@ pub(crate) fn run(root: &Path, arguments: &Arguments) -> Result<()> {
         return Ok(());
     }
     fs::create_dir_all(root.join(RAW))?;
-    for benchmark in BENCHMARKS {
-        keep(root, &bench, benchmark)?;
+    for (benchmark, short) in BENCHMARKS {
+        let arguments = if arguments.smoke { [benchmark, short].concat() } else { benchmark.to_vec() };
+        keep(root, &bench, &arguments)?;
     }
     terminal::say(format_args!("raw figures: {RAW}; the page: {PAGE}/README.md"));
     Ok(())

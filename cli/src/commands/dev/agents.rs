@@ -81,6 +81,8 @@ impl Agents<'_> {
         let all: BTreeSet<usize> = (0..self.folders.len()).collect();
         let mut changed = all.clone();
         loop {
+            // Before they are looked at: one that goes or comes meanwhile has moved since.
+            let gone = self.gone();
             let mut watched_changed = false;
             for index in changed {
                 watched_changed |= self.refresh(index).await;
@@ -88,7 +90,6 @@ impl Agents<'_> {
             if watched_changed {
                 watch = Watch::start(&self.folders)?;
             }
-            let gone = self.gone();
             changed = tokio::select! {
                 changed = watch.next() => changed,
                 () = rebuild.notified() => all.clone(),
