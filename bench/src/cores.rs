@@ -6,6 +6,7 @@ use std::path::Path;
 use anyhow::ensure;
 use serde::Serialize;
 
+use crate::figures::median;
 use crate::subject::Subject;
 use crate::subjects::Listening;
 use crate::{host, output};
@@ -76,13 +77,13 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         }
         output::progress(&format!("round {round}"));
     }
-    let first = hosts.first().map_or(1.0, |held| median(&held.costs));
+    let first = hosts.first().map_or(1.0, |held| median(held.costs.iter().copied()));
     let rows: Vec<_> = hosts
         .iter()
         .map(|held| {
-            let processor_us = median(&held.costs);
+            let processor_us = median(held.costs.iter().copied());
             let against_first = processor_us / first;
-            Row { processors: held.processors, rate: median(&held.rates), processor_us, against_first }
+            Row { processors: held.processors, rate: median(held.rates.iter().copied()), processor_us, against_first }
         })
         .collect();
     if options.json {
@@ -99,10 +100,4 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
         output::line(&format!("  {processors:<12}{rate:>14.0}{processor_us:>19.1} us{against_first:>12.2}"));
     }
     Ok(())
-}
-
-fn median(figures: &[f64]) -> f64 {
-    let mut figures = figures.to_vec();
-    figures.sort_by(f64::total_cmp);
-    figures.get(figures.len() / 2).copied().unwrap_or(0.0)
 }

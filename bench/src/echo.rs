@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::ensure;
 use serde::Serialize;
 
+use crate::figures::median;
 use crate::load::Measured;
 use crate::output;
 use crate::subject::Subject;
@@ -79,7 +80,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let (axum_alone, insula_alone) = (yardstick.load(1, options.seconds)?, product.load(1, options.seconds)?);
     let errors: u64 = axum.iter().chain(&insula).map(|measured| measured.errors).sum();
     ensure!(errors == 0, "{errors} answers were wrong: no figure is worth anything then");
-    let (axum_rate, insula_rate) = (median(&axum), median(&insula));
+    let (axum_rate, insula_rate) = (median(axum.iter().map(Measured::rate)), median(insula.iter().map(Measured::rate)));
     let report = Report {
         connections: options.connections,
         processors: std::thread::available_parallelism().map_or(1, usize::from),
@@ -113,10 +114,4 @@ fn print(report: &Report) {
     }
     output::line("");
     output::line(&format!("  ratio of medians: {:.3}", report.ratio));
-}
-
-fn median(rounds: &[Measured]) -> f64 {
-    let mut rates: Vec<f64> = rounds.iter().map(Measured::rate).collect();
-    rates.sort_by(f64::total_cmp);
-    rates.get(rates.len() / 2).copied().unwrap_or(0.0)
 }

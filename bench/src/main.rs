@@ -6,6 +6,7 @@ mod cache;
 mod cores;
 mod dense;
 mod echo;
+mod figures;
 mod guests;
 mod host;
 mod languages;

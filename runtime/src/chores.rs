@@ -1,5 +1,6 @@
 //! What the host does by itself, again and again: usage goes to the catalog, caches and storage give back the room of what
-//! nobody is given any more, and components that nobody calls are let go of. Each chore holds the runtime weakly, so that the last clone's end is the end.
+//! nobody is given any more, and components that nobody calls are let go of. Each chore holds the runtime weakly, so that the
+//! last clone's end is the end.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};

@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use anyhow::ensure;
 use serde::Serialize;
 
+use crate::figures::median;
 use crate::load::Measured;
 use crate::output;
 use crate::subject::Subject;
@@ -114,12 +115,6 @@ fn row(protocol: &'static str, size: &'static str, bytes: u32, axum: Vec<Measure
         axum,
         insula,
     }
-}
-
-fn median(values: impl Iterator<Item = f64>) -> f64 {
-    let mut values: Vec<f64> = values.collect();
-    values.sort_by(f64::total_cmp);
-    values.get(values.len() / 2).copied().unwrap_or(0.0)
 }
 
 fn print(rows: &[Row], options: &Options) {
