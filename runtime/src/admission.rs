@@ -32,10 +32,13 @@ use crate::shortage::{HostShortage, RateQuota, TenantLimit};
 /// When trying again may help: calls are short.
 const PAUSE: Duration = Duration::from_secs(1);
 
+/// Bytes of the pool that stay resident in slots that no call uses, as the engine counts them.
+pub(crate) type Resident = Box<dyn Fn() -> u64 + Send + Sync>;
+
 /// The host's places.
-#[derive(Debug)]
 pub(crate) struct Admission {
     opened: Instant,
+    resident: Resident,
     state: Mutex<State>,
     emptied: Notify,
 }
@@ -66,6 +69,8 @@ pub(crate) struct Held {
     pub(crate) waiting: u64,
     pub(crate) memory: u64,
     pub(crate) memory_limit: u64,
+    /// Beside what calls hold.
+    pub(crate) resident: u64,
 }
 
 impl Terms {
@@ -82,11 +87,12 @@ impl Terms {
 }
 
 impl Admission {
-    /// A host of so many places, with so much memory for guests, in which so many calls may wait.
-    pub(crate) fn new(slots: usize, memory: u64, queue: usize) -> Arc<Self> {
-        let house = House { slots: slots as u64, memory, room: queue as u64 };
+    /// A host of so many places, with so much memory for guests, in which so many calls may wait. `resident` must not take
+    /// long, and call nothing of this: it is asked under the lock.
+    pub(crate) fn new(slots: usize, memory: u64, queue: usize, resident: Resident) -> Arc<Self> {
+        let house = House { slots: slots as u64, memory, room: queue as u64, resident: 0 };
         let state = State { places: Desk::new(house), closed: false, refused: Refused::default() };
-        Arc::new(Self { opened: Instant::now(), state: Mutex::new(state), emptied: Notify::new() })
+        Arc::new(Self { opened: Instant::now(), resident, state: Mutex::new(state), emptied: Notify::new() })
     }
 
     /// The slots of a tenant that nothing is known of.
@@ -115,6 +121,7 @@ impl Admission {
         let now = self.opened.elapsed();
         let mut state = self.state.lock();
         state.check_open(tenant)?;
+        self.look(&mut state, terms.memory);
         let arrived = state.places.arrive(tenant.key, terms, now);
         let quota = state.quota(tenant);
         drop(state);
@@ -149,6 +156,7 @@ impl Admission {
         let mut come = Vec::new();
         let mut state = self.state.lock();
         let done = act(&mut state);
+        self.look(&mut state, 0);
         while let Some(waiter) = state.places.next() {
             waiter.tell(Told::Come);
             come.push(waiter);
@@ -164,11 +172,31 @@ impl Admission {
         done
     }
 
+    /// Looks how much is resident, where it could keep a call out.
+    fn look(&self, state: &mut State, memory: u64) {
+        if state.places.is_pressed(memory) {
+            state.places.keeps((self.resident)());
+        }
+    }
+
+    /// What is resident beside what calls hold, beyond a quarter of the memory, in bytes: to be taken back.
+    pub(crate) fn excess(&self) -> u64 {
+        let mut state = self.state.lock();
+        state.places.keeps((self.resident)());
+        state.places.house().excess()
+    }
+
+    /// Lets in whoever can come in, after something was taken back.
+    pub(crate) fn look_again(&self) {
+        self.change(|_| ());
+    }
+
     /// What is held just now.
     pub(crate) fn held(&self) -> Held {
+        let resident = (self.resident)();
         let state = self.state.lock();
         let (held, waiting) = state.places.totals();
-        Held { calls: held.calls, waiting, memory: held.memory, memory_limit: state.places.house().memory }
+        Held { calls: held.calls, waiting, memory: held.memory, memory_limit: state.places.house().memory, resident }
     }
 
     /// Calls that had no place since the host started.
@@ -198,6 +226,12 @@ impl Admission {
             }
             notified.await;
         }
+    }
+}
+
+impl std::fmt::Debug for Admission {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter.debug_struct("Admission").field("state", &self.state).finish_non_exhaustive()
     }
 }
 

@@ -1,5 +1,5 @@
 //! What the host does by itself, again and again: usage goes to the catalog, caches and storage give back the room of what
-//! nobody is given any more, and components that nobody calls are let go of. Each chore holds the runtime weakly, so that the
+//! nobody is given any more, components that nobody calls are let go of, and slots of the pool that keep too much are emptied. Each chore holds the runtime weakly, so that the
 //! last clone's end is the end.
 
 use std::sync::Arc;
@@ -21,6 +21,8 @@ const STORAGE_TIDY: Duration = Duration::from_secs(30);
 /// How often components are looked for that nobody calls: so many times while one may stay loaded, and within these bounds.
 const COMPONENT_LOOKS: u32 = 8;
 const COMPONENT_SWEEP: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(30));
+/// How often it is looked at how much stays resident in slots of the pool that no call uses.
+const RESIDENT_LOOK: Duration = Duration::from_secs(1);
 /// How long a host on which a limit did not bite waits until it tries again: the machine may have been too busy to try it.
 const PROBE_AGAIN: Duration = Duration::from_secs(10);
 
@@ -55,7 +57,20 @@ impl Chores {
                 tracing::error!(%failed, "idle components could not be let go of");
             }
         });
-        self.0.lock().extend([flush, sweep, tidy, unload]);
+        let empty = regularly(inner, RESIDENT_LOOK, async |inner: Arc<Inner>| {
+            let excess = inner.admission.excess();
+            if excess == 0 {
+                return;
+            }
+            let empty = tokio::task::spawn_blocking(move || {
+                inner.components.drop_resident(excess);
+                inner.admission.look_again();
+            });
+            if let Err(failed) = empty.await {
+                tracing::error!(%failed, "slots that no call uses could not be emptied");
+            }
+        });
+        self.0.lock().extend([flush, sweep, tidy, unload, empty]);
     }
 
     /// Probes the limits again and again, until every one bites: until then the host calls no agent.

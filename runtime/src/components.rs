@@ -5,6 +5,7 @@
 //! has uploaded.
 
 mod cache;
+mod residue;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,16 +17,26 @@ use parking_lot::Mutex;
 use wasmtime::component::Linker;
 
 use self::cache::{Bounds, Cache};
+use self::residue::Residue;
 use crate::compile::CompilerPool;
 use crate::deploy_error::DeployError;
 use crate::engine::{self, GuestState, LoadError, SharedEngine};
-use crate::settings::HostSettings;
+use crate::settings::{EngineSettings, HostSettings};
 use crate::tenants::TenantEntry;
 
 /// A component that is ready to be instantiated.
 pub(crate) struct Loaded {
     pub(crate) pre: AgentPre<GuestState>,
     pub(crate) artefact_bytes: u64,
+    residue: Residue,
+}
+
+impl Loaded {
+    /// A call of it ends, which had so much memory at most, in bytes.
+    pub(crate) fn ends(self: &Arc<Self>, peak_memory: u64) {
+        // A call holds it twice, and the cache once.
+        self.residue.note(Arc::strong_count(self) as u64 / 2, peak_memory);
+    }
 }
 
 /// Why a component could not be loaded.
@@ -50,6 +61,8 @@ pub(crate) struct Components {
     linker: Linker<GuestState>,
     compilers: Arc<CompilerPool>,
     idle: Duration,
+    /// The most that a call leaves resident in the slots that it had, in bytes.
+    keeps: u64,
     cache: Mutex<Cache<Loaded>>,
 }
 
@@ -60,15 +73,17 @@ impl Components {
     pub(crate) fn new(
         engine: SharedEngine,
         compilers: Arc<CompilerPool>,
-        settings: &HostSettings,
+        settings: &EngineSettings,
+        host: &HostSettings,
     ) -> wasmtime::Result<Self> {
-        let bounds = Bounds { bytes: settings.component_cache_bytes.get(), count: settings.components.get() as u64 };
+        let bounds = Bounds { bytes: host.component_cache_bytes.get(), count: host.components.get() as u64 };
         Ok(Self {
             fingerprint: engine::config::fingerprint(&engine),
             linker: engine::linker(&engine)?,
             engine,
             compilers,
-            idle: settings.component_idle,
+            idle: host.component_idle,
+            keeps: engine::config::keeps(settings),
             cache: Mutex::new(Cache::new(bounds)),
         })
     }
@@ -128,6 +143,15 @@ impl Components {
         }
     }
 
+    /// Drops components whose calls have left most behind in slots that nobody uses, those of the tenant with the most of it
+    /// first, until that makes up for so many bytes: the slots of a component are emptied when its last call has ended.
+    pub(crate) fn drop_resident(&self, excess: u64) {
+        let gone = self.cache.lock().heaviest(excess, |loaded| loaded.residue.bytes());
+        if !gone.is_empty() {
+            tracing::debug!(count = gone.len(), excess, "components were let go of, for what they kept resident");
+        }
+    }
+
     /// Components of a tenant that are loaded.
     pub(crate) fn count_of(&self, tenant: TenantId) -> u64 {
         self.cache.lock().count_of(tenant)
@@ -161,7 +185,7 @@ impl Components {
         let (component, artefact_bytes) = found;
         engine::handler::check(&self.engine, &component).map_err(LoadComponentError::Link)?;
         let pre = self.linker.instantiate_pre(&component).and_then(AgentPre::new).map_err(LoadComponentError::Link)?;
-        Ok(Loaded { pre, artefact_bytes })
+        Ok(Loaded { pre, artefact_bytes, residue: Residue::new(self.keeps) })
     }
 
     /// The engine has changed since the upload: the component is still there, and is compiled for this one.

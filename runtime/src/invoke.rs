@@ -209,7 +209,12 @@ fn request(call: Call, active: &ActiveAgent, id: InvocationId) -> handler::Reque
 impl Job {
     /// Runs the call. One that panics outside of its guest is a fault of the host, and has a bill like any other.
     async fn run_to_its_end(self) -> Ran {
-        let mut unbilled = Unbilled { meter: Arc::clone(&self.meter), clock: Arc::clone(&self.clock), armed: true };
+        let mut unbilled = Unbilled {
+            loaded: Arc::clone(&self.loaded),
+            meter: Arc::clone(&self.meter),
+            clock: Arc::clone(&self.clock),
+            armed: true,
+        };
         match AssertUnwindSafe(self.run(&mut unbilled)).catch_unwind().await {
             Ok(ran) => ran,
             Err(_panic) => Ran::Done(Err(CallFailure::HostFault), unbilled.settle(), HostCalls::default(), None),
@@ -232,7 +237,7 @@ impl Job {
         {
             // An instance that began before the pool was empty may have run a start function.
             let bill = settle(&store, &limits, &clock);
-            unbilled.armed = false;
+            unbilled.is_billed(&bill);
             if bill.fuel == 0 {
                 return Ran::NoInstance(Bill::default());
             }
@@ -253,7 +258,7 @@ impl Job {
         bill.request_bytes = request_bytes;
         bill.response_bytes = outcome.as_ref().map_or(0, |response| response.body.len() as u64);
         let host_calls = store.data().host.budget.host_calls_by_kind();
-        unbilled.armed = false;
+        unbilled.is_billed(&bill);
         unbilled.meter.add(&bill, host_calls, outcome.is_err());
         if let Err(failure) = &outcome
             && !matches!(failure, CallFailure::Agent(_))
@@ -271,19 +276,27 @@ impl Job {
     }
 }
 
-/// A call whose future was dropped still took processor time: it is metered as a failure.
+/// A call whose future was dropped still took processor time: it is metered as a failure. How much memory it had is not known.
 struct Unbilled {
+    loaded: Arc<Loaded>,
     meter: Arc<Meter>,
     clock: Arc<CallClock>,
     armed: bool,
 }
 
 impl Unbilled {
+    /// The call has ended, and has its bill.
+    fn is_billed(&mut self, bill: &Bill) {
+        self.armed = false;
+        self.loaded.ends(bill.peak_memory);
+    }
+
     /// Bills what is known without the store: time.
     fn settle(&mut self) -> Bill {
         let clock = self.clock.as_ref() as &dyn insula_host_api::CallClock;
         let bill = Bill { cpu_us: clock.cpu_us(), wall_us: clock.wall_us(), ..Bill::default() };
         if std::mem::take(&mut self.armed) {
+            self.loaded.ends(u64::MAX);
             self.meter.add(&bill, HostCalls::default(), true);
         }
         bill

@@ -44,11 +44,12 @@ impl Inner {
         let (components, bytes) = self.components.held();
         let (cache_bytes, cache_ceiling) = self.maintenance.cache_ceiling();
         let held = self.admission.held();
-        let gauges: [(&str, &str, u64); 12] = [
+        let gauges: [(&str, &str, u64); 13] = [
             ("calls_in_flight", "Calls admitted and not yet answered.", held.calls),
             ("calls_waiting", "Calls that wait for a place.", held.waiting),
             ("guest_memory_reserved_bytes", "Memory that the calls in flight may come to use.", held.memory),
             ("guest_memory_limit_bytes", "The most that it may be.", held.memory_limit),
+            ("guest_memory_kept_bytes", "What stays resident beside it, in slots that no call uses.", held.resident),
             ("tenants_seen", "Tenants that have called since the host started.", self.tenants.len() as u64),
             ("components_loaded", "Components in the component cache.", components),
             ("components_limit", "The most that it may hold.", self.components.limit()),

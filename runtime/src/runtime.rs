@@ -130,13 +130,18 @@ impl Runtime {
         let (mut checks, sandbox) = tokio::join!(engine::probe(&engine, &handle), compilers.probe());
         let limits_bite = checks.iter().all(|check| check.passed);
         checks.push(sandbox.map_err(|open| OpenError::Sandbox { detail: open.detail })?);
-        let components =
-            Components::new(Arc::clone(&engine), Arc::clone(&compilers), &settings.host).map_err(engine_error)?;
+        let components = Components::new(Arc::clone(&engine), Arc::clone(&compilers), &settings.engine, &settings.host)
+            .map_err(engine_error)?;
         let book = Arc::new(UsageBook::default());
         let slots =
             settings.host.concurrency.get().min(usize::try_from(settings.engine.instances).unwrap_or(usize::MAX));
         let host = &settings.host;
-        let admission = Admission::new(slots, host.guest_memory_bytes.get(), host.queue.get());
+        let admission = Admission::new(
+            slots,
+            host.guest_memory_bytes.get(),
+            host.queue.get(),
+            Box::new(engine::config::resident(&engine)),
+        );
         let inner = Arc::new(Inner {
             maintenance: stores.maintenance(),
             tenants: Tenants::new(Arc::clone(&catalog), stores, Arc::clone(&book), Arc::clone(&admission)),

@@ -4,6 +4,7 @@
 mod abandoned;
 mod birth;
 mod bulk;
+mod kept;
 mod leases;
 mod lives;
 mod resident;

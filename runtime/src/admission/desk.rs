@@ -52,6 +52,16 @@ impl<T> Desk<T> {
         &self.house
     }
 
+    /// How many bytes are resident in slots that no call uses.
+    pub(super) fn keeps(&mut self, resident: u64) {
+        self.house.resident = resident;
+    }
+
+    /// Whether what is resident may keep a call of this memory out, or one that waits.
+    pub(super) fn is_pressed(&self, memory: u64) -> bool {
+        self.waiting > 0 || self.house.is_pressed(self.held, memory)
+    }
+
     /// A tenant that nothing is known of: its bucket is full.
     pub(super) fn register(&mut self, terms: Terms, now: Duration) -> Key {
         self.tenants.add(Tenant::new(terms, now))

@@ -6,6 +6,11 @@ use std::num::NonZeroU64;
 const WHOLE: u128 = 1 << 32;
 /// Of this many parts of a host, one is kept for tenants that hold little.
 const KEPT: u64 = 8;
+/// Of this many parts of the memory, one at most counts as resident in slots that nobody uses: the rest of it is always
+/// given out, so that what an earlier call left behind keeps nobody out.
+const RESIDENT: u64 = 2;
+/// While calls hold less than one of this many parts of the memory, what is resident beside them cannot keep one out.
+const UNPRESSED: u64 = 4;
 /// A tenant holds little below one of this many parts of its share.
 const LITTLE: u128 = 2;
 /// Larger than any weight, so that no share is rounded to nothing.
@@ -43,12 +48,32 @@ pub(super) struct House {
     pub(super) memory: u64,
     /// Calls that wait for a place.
     pub(super) room: u64,
+    /// Bytes that stay resident in slots that no call uses, beside what calls hold.
+    pub(super) resident: u64,
 }
 
 impl House {
     /// Whether another call fits beside what is held.
     pub(super) fn fits(&self, held: Load, memory: u64) -> bool {
-        held.calls < self.slots && held.memory.saturating_add(memory) <= self.memory
+        self.has_room(held, memory, self.slots, 0)
+    }
+
+    /// Whether another call fits in so many slots, with so much of the memory left over. Where nobody holds anything, what is
+    /// resident does not count: a call that may have the whole memory would never come in.
+    fn has_room(&self, held: Load, memory: u64, slots: u64, left: u64) -> bool {
+        let resident = if held.calls == 0 { 0 } else { self.resident.min(self.memory / RESIDENT) };
+        let wanted = held.memory.saturating_add(memory).saturating_add(resident).saturating_add(left);
+        held.calls < slots && wanted <= self.memory
+    }
+
+    /// Whether it must be known how much is resident, before a call of this memory comes in.
+    pub(super) fn is_pressed(&self, held: Load, memory: u64) -> bool {
+        held.memory.saturating_add(memory) > self.memory / UNPRESSED
+    }
+
+    /// Bytes that are resident in slots that nobody uses, beyond a quarter of the memory: what the host takes back.
+    pub(super) fn excess(&self) -> u64 {
+        self.resident.saturating_sub(self.memory / UNPRESSED)
     }
 
     /// Whether another call of a tenant that holds `ours` may come in, where `held` is held by all and the tenants that hold
@@ -59,8 +84,8 @@ impl House {
             return false;
         }
         let kept_memory = Some(self.memory / KEPT).filter(|kept| *kept >= memory).unwrap_or(0);
-        let lent = Self { slots: self.slots - self.slots / KEPT, memory: self.memory - kept_memory, ..*self };
-        lent.fits(held, memory) || ours.calls == 0 || {
+        let lent = self.slots - self.slots / KEPT;
+        self.has_room(held, memory, lent, kept_memory) || ours.calls == 0 || {
             let mut ours = ours;
             ours.add(memory);
             self.part(ours).saturating_mul(LITTLE * u128::from(weights)) <= WHOLE * u128::from(weight.get())

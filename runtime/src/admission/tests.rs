@@ -1,6 +1,7 @@
 //! The lock and the guards around the desk, with real futures that are polled, told and dropped.
 
 use std::pin::pin;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll, Waker};
 
 use insula_store::LimitsPatch;
@@ -17,6 +18,11 @@ fn limits(patch: LimitsPatch) -> Limits {
 
 fn narrow(concurrency: u64) -> Limits {
     limits(LimitsPatch { concurrency: Some(concurrency), ..LimitsPatch::default() })
+}
+
+/// Nothing stays resident.
+fn nothing() -> Resident {
+    Box::new(|| 0)
 }
 
 /// A place that is there, or a refusal that comes at once.
@@ -48,7 +54,7 @@ fn nothing_is_held(host: &Admission) {
 
 #[tokio::test]
 async fn a_call_that_waits_has_its_turn_and_says_how_long_it_waited() {
-    let host = Admission::new(10, u64::MAX, 10);
+    let host = Admission::new(10, u64::MAX, 10, nothing());
     let limits = narrow(1);
     let (ours, theirs) = (host.tenant(&limits), host.tenant(&limits));
     let first = at_once(&host, &ours, &limits).unwrap();
@@ -63,9 +69,28 @@ async fn a_call_that_waits_has_its_turn_and_says_how_long_it_waited() {
     nothing_is_held(&host);
 }
 
+#[tokio::test]
+async fn what_the_pool_keeps_resident_is_not_given_out_until_it_is_taken_back() {
+    let kept = Arc::new(AtomicU64::new(0));
+    let limits = limits(LimitsPatch::default());
+    let (each, seen) = (limits.memory_bytes.get(), Arc::clone(&kept));
+    let host = Admission::new(100, 8 * each, 10, Box::new(move || seen.load(Ordering::Relaxed)));
+    let (ours, theirs) = (host.tenant(&limits), host.tenant(&limits));
+    kept.store(4 * each, Ordering::Relaxed);
+    let held = [(); 3].map(|()| at_once(&host, &ours, &limits).unwrap());
+    let quiet = at_once(&host, &theirs, &limits).unwrap();
+    let waits = waits(&host, &ours, limits).await;
+    assert_eq!((host.held().memory, host.held().resident, host.excess()), (4 * each, 4 * each, 2 * each));
+    kept.store(0, Ordering::Relaxed);
+    host.look_again();
+    drop(waits.await.unwrap().unwrap());
+    drop((held, quiet));
+    nothing_is_held(&host);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_wait_ends_and_says_whose_limit_it_was() {
-    let host = Admission::new(1, u64::MAX, 10);
+    let host = Admission::new(1, u64::MAX, 10, nothing());
     let limits = narrow(1);
     let (ours, theirs) = (host.tenant(&limits), host.tenant(&limits));
     let held = at_once(&host, &ours, &limits).unwrap();
@@ -82,7 +107,7 @@ async fn a_wait_ends_and_says_whose_limit_it_was() {
 
 #[tokio::test]
 async fn a_client_that_goes_away_while_it_waits_frees_its_place_in_line() {
-    let host = Admission::new(1, u64::MAX, 10);
+    let host = Admission::new(1, u64::MAX, 10, nothing());
     let limits = narrow(9);
     let tenant = host.tenant(&limits);
     let held = at_once(&host, &tenant, &limits).unwrap();
@@ -98,7 +123,7 @@ async fn a_client_that_goes_away_while_it_waits_frees_its_place_in_line() {
 
 #[tokio::test]
 async fn a_place_that_was_given_to_who_is_gone_goes_to_the_next() {
-    let host = Admission::new(1, u64::MAX, 10);
+    let host = Admission::new(1, u64::MAX, 10, nothing());
     let limits = narrow(9);
     let tenant = host.tenant(&limits);
     let held = at_once(&host, &tenant, &limits).unwrap();
@@ -115,7 +140,7 @@ async fn a_place_that_was_given_to_who_is_gone_goes_to_the_next() {
 
 #[tokio::test]
 async fn a_suspended_tenant_waits_no_longer_and_its_neighbour_does() {
-    let host = Admission::new(1, u64::MAX, 10);
+    let host = Admission::new(1, u64::MAX, 10, nothing());
     let limits = narrow(9);
     let (ours, theirs) = (host.tenant(&limits), host.tenant(&limits));
     let held = at_once(&host, &ours, &limits).unwrap();
@@ -129,7 +154,7 @@ async fn a_suspended_tenant_waits_no_longer_and_its_neighbour_does() {
 
 #[tokio::test]
 async fn a_closed_tenant_stops_what_is_in_flight_and_what_waits_and_its_neighbour_goes_on() {
-    let host = Admission::new(3, u64::MAX, 10);
+    let host = Admission::new(3, u64::MAX, 10, nothing());
     let limits = narrow(2);
     let (ours, theirs) = (host.tenant(&limits), host.tenant(&limits));
     let clock = || Arc::new(CallClock::start(MINUTE, MINUTE));
@@ -157,7 +182,7 @@ async fn a_closed_tenant_stops_what_is_in_flight_and_what_waits_and_its_neighbou
 
 #[tokio::test]
 async fn a_closed_host_admits_nothing_and_sends_away_what_waits() {
-    let host = Admission::new(1, u64::MAX, 10);
+    let host = Admission::new(1, u64::MAX, 10, nothing());
     let limits = narrow(9);
     let tenant = host.tenant(&limits);
     let held = at_once(&host, &tenant, &limits).unwrap();
@@ -177,7 +202,7 @@ async fn a_closed_host_admits_nothing_and_sends_away_what_waits() {
 async fn who_is_shed_is_told_so_and_a_call_that_can_never_fit_does_not_wait() {
     let limits = narrow(9);
     let memory = limits.memory_bytes.get();
-    let host = Admission::new(9, memory, 1);
+    let host = Admission::new(9, memory, 1, nothing());
     let (greedy, modest) = (host.tenant(&limits), host.tenant(&limits));
     let held = at_once(&host, &greedy, &limits).unwrap();
     let shed = waits(&host, &greedy, limits).await;
@@ -197,7 +222,7 @@ async fn who_is_shed_is_told_so_and_a_call_that_can_never_fit_does_not_wait() {
 
 #[tokio::test]
 async fn a_tenant_over_its_rate_is_told_when_and_its_neighbour_is_served() {
-    let host = Admission::new(9, u64::MAX, 9);
+    let host = Admission::new(9, u64::MAX, 9, nothing());
     let limits = limits(LimitsPatch { rate: Some(1), burst: Some(2), ..LimitsPatch::default() });
     let (ours, theirs) = (host.tenant(&limits), host.tenant(&limits));
     assert_eq!(at_once(&host, &ours, &limits).unwrap().quota.left, 1);
@@ -242,7 +267,7 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap();
         let _entered = runtime.enter();
         let limits = narrow(2);
-        let host = Admission::new(slots, places * limits.memory_bytes.get(), queue);
+        let host = Admission::new(slots, places * limits.memory_bytes.get(), queue, nothing());
         let tenants: Vec<_> = (0..3).map(|_| host.tenant(&limits)).collect();
         let mut context = Context::from_waker(Waker::noop());
         let mut calls: Vec<(Call<'_>, Option<Admitted>)> = Vec::new();

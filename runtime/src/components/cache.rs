@@ -3,6 +3,7 @@
 //!
 //! It knows nothing of engines and clocks. What leaves is handed out, so that nothing is unmapped under its lock.
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -170,6 +171,25 @@ impl<T> Cache<T> {
             }
         }
         idle.iter().filter_map(|key| self.remove(key)).collect()
+    }
+
+    /// Takes out what weighs most, the tenant's first whose weigh most together, until that makes up for so much. What weighs
+    /// nothing stays.
+    pub(super) fn heaviest(&mut self, enough: u64, weigh: impl Fn(&T) -> u64) -> Vec<Cell<T>> {
+        let weighed = self.slots.iter().filter_map(|(key, slot)| slot.cell.get().map(|loaded| (*key, weigh(loaded))));
+        let mut weighed: Vec<_> = weighed.filter(|(_, weight)| *weight > 0).collect();
+        let mut of_tenant: HashMap<TenantId, u64> = HashMap::new();
+        for ((tenant, _), weight) in &weighed {
+            *of_tenant.entry(*tenant).or_default() += weight;
+        }
+        weighed.sort_unstable_by_key(|(key, weight)| Reverse((of_tenant.get(&key.0).copied(), key.0, *weight)));
+        let mut made_up = 0_u64;
+        let gone = weighed.iter().take_while(|(_, weight)| {
+            let more = made_up < enough;
+            made_up = made_up.saturating_add(*weight);
+            more
+        });
+        gone.filter_map(|(key, _)| self.remove(key)).collect()
     }
 
     /// Of one tenant, what is loaded or on its way.

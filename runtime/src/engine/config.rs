@@ -42,6 +42,23 @@ pub(crate) fn runtime_with(settings: &EngineSettings, change: impl FnOnce(&mut C
     new_engine(&config)
 }
 
+/// How many bytes of an engine's pool stay resident in slots that no call uses: of memories, tables and stacks.
+pub(crate) fn resident(engine: &Engine) -> impl Fn() -> u64 + Send + Sync + use<> {
+    let pool = engine.pooling_allocator_metrics();
+    move || {
+        let bytes = pool.as_ref().map_or(0, |pool| {
+            let stacks = pool.unused_stack_bytes_resident().unwrap_or(0);
+            pool.unused_memory_bytes_resident() + pool.unused_table_bytes_resident() + stacks
+        });
+        bytes as u64
+    }
+}
+
+/// The most that all memories of one call leave resident, in bytes.
+pub(crate) fn keeps(settings: &EngineSettings) -> u64 {
+    (settings.keep_resident_bytes as u64).saturating_mul(u64::from(MEMORIES_PER_COMPONENT))
+}
+
 fn pooled(settings: &EngineSettings) -> wasmtime::Result<Config> {
     let mut pool = PoolingAllocationConfig::new();
     let instances = settings.instances;

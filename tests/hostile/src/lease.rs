@@ -20,14 +20,15 @@ fn key(arguments: &Arguments) -> &str {
     arguments.key.as_deref().unwrap_or("key")
 }
 
-/// Takes the lease of `key`, says so in storage, and does not make the value: it ends as `then` says (`trap`, `exit`,
-/// `spin`, `sleep`), or waits until there is something at `gate` in storage.
+/// Takes the lease of `key`, fills `bytes` of memory, says so in storage, and does not make the value: it ends as `then` says
+/// (`trap`, `exit`, `spin`, `sleep`), or waits until there is something at `gate` in storage.
 pub fn hold_lease(arguments: &Arguments) -> Result<Response, Error> {
     let then = arguments.then.as_deref().unwrap_or("spin");
     if !["trap", "exit", "spin", "sleep", "gate"].contains(&then) {
         return Err(Error::bad_request(format!("`then` is {then:?}; use trap, exit, spin, sleep or gate")));
     }
     let lease = take(key(arguments))?;
+    let filled = black_box(vec![1_u8; arguments.bytes.unwrap_or(0)]);
     storage::put(PLACE, key(arguments), b"held")?;
     match then {
         "trap" => burn::trap(),
@@ -40,7 +41,7 @@ pub fn hold_lease(arguments: &Arguments) -> Result<Response, Error> {
             }
         }
     }
-    drop(black_box(lease));
+    drop(black_box((lease, filled)));
     Response::json(&json!({ "held": key(arguments) }))
 }
 

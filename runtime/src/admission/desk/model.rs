@@ -146,6 +146,8 @@ enum Step {
     Drain(usize),
     /// The operator changes a tenant's terms.
     Terms(usize, Terms),
+    /// So many bytes stay resident beside what calls hold.
+    Resident(u64),
 }
 
 const TENANTS: usize = 4;
@@ -166,6 +168,7 @@ fn step() -> impl Strategy<Value = Step> {
         8 => any::<usize>().prop_map(Step::End),
         1 => (0..TENANTS).prop_map(Step::Drain),
         1 => (0..TENANTS, some_terms()).prop_map(|(tenant, terms)| Step::Terms(tenant, terms)),
+        1 => (0_u64..500).prop_map(Step::Resident),
     ]
 }
 
@@ -176,7 +179,7 @@ proptest! {
         terms in prop::collection::vec(some_terms(), TENANTS),
         steps in prop::collection::vec(step(), 1..120),
     ) {
-        let house = House { slots, memory, room };
+        let house = House { slots, memory, room, resident: 0 };
         let mut desk = Desk::new(house);
         let keys = terms.iter().map(|terms| desk.register(*terms, Duration::ZERO)).collect();
         let mut model = Model { house, keys, terms, calls: Vec::new(), tickets: HashMap::new(), numbers: 0 };
@@ -204,6 +207,10 @@ proptest! {
                     // Heard of with the next call: none is made that could change what is expected.
                     model.terms[tenant] = terms;
                     desk.retell(model.keys[tenant], &terms);
+                }
+                Step::Resident(bytes) => {
+                    model.house.resident = bytes;
+                    desk.keeps(bytes);
                 }
             }
             model.settle(&mut desk)?;

@@ -13,7 +13,7 @@ pub(super) fn terms() -> Terms {
 }
 
 fn house(slots: u64, room: u64) -> House {
-    House { slots, memory: 1_000, room }
+    House { slots, memory: 1_000, room, resident: 0 }
 }
 
 /// What became of a call that arrived.
@@ -72,7 +72,7 @@ fn a_free_place_goes_to_whoever_holds_least_for_its_weight() {
 
 #[test]
 fn memory_counts_as_slots_do_and_is_kept_for_whoever_is_next() {
-    let mut desk = Desk::new(House { slots: 100, memory: 100, room: 10 });
+    let mut desk = Desk::new(House { slots: 100, memory: 100, room: 10, resident: 0 });
     let (small, large) = (Terms { memory: 10, ..terms() }, Terms { memory: 60, ..terms() });
     let [a, b] = [(); 2].map(|()| desk.register(small, Duration::ZERO));
     for _ in 0..6 {
@@ -176,7 +176,7 @@ fn the_last_places_are_for_whoever_holds_little_however_long_the_others_hold_the
 
 #[test]
 fn memory_is_kept_too_where_an_eighth_of_it_is_enough_for_a_call() {
-    let mut desk = Desk::new(House { slots: 1_000, memory: 160, room: 10 });
+    let mut desk = Desk::new(House { slots: 1_000, memory: 160, room: 10, resident: 0 });
     let (small, large) = (Terms { memory: 20, ..terms() }, Terms { memory: 40, ..terms() });
     let [long, quiet] = [(); 2].map(|()| desk.register(small, Duration::ZERO));
     for _ in 0..7 {
@@ -186,9 +186,41 @@ fn memory_is_kept_too_where_an_eighth_of_it_is_enough_for_a_call() {
     assert_eq!(arrive(&mut desk, quiet, &small, "quiet"), Ok(Became::Waits));
     assert_eq!([desk.next(), desk.next()], [Some("quiet"), None]);
     // A host that has room for four calls keeps none of them.
-    let mut desk = Desk::new(House { slots: 1_000, memory: 160, room: 10 });
+    let mut desk = Desk::new(House { slots: 1_000, memory: 160, room: 10, resident: 0 });
     let long = desk.register(large, Duration::ZERO);
     for _ in 0..4 {
         assert_eq!(arrive(&mut desk, long, &large, ""), Ok(Became::Admitted));
     }
+}
+
+#[test]
+fn what_stays_resident_in_unused_slots_is_not_given_out_and_keeps_nobody_out_for_ever() {
+    let mut desk = Desk::new(House { slots: 1_000, memory: 160, room: 10, resident: 0 });
+    let small = Terms { memory: 10, ..terms() };
+    let [ours, theirs] = [(); 2].map(|()| desk.register(small, Duration::ZERO));
+    desk.keeps(50);
+    for _ in 0..9 {
+        assert_eq!(arrive(&mut desk, ours, &small, ""), Ok(Became::Admitted));
+    }
+    assert_eq!(arrive(&mut desk, ours, &small, "ours"), Ok(Became::Waits), "an eighth is kept");
+    assert_eq!(arrive(&mut desk, theirs, &small, "theirs"), Ok(Became::Waits));
+    assert_eq!([desk.next(), desk.next()], [Some("theirs"), None]);
+    assert_eq!(desk.house().excess(), 10);
+    // The slots were emptied.
+    desk.keeps(0);
+    assert_eq!([desk.next(), desk.next()], [Some("ours"), None]);
+    for _ in 0..10 {
+        desk.release(ours, 10);
+    }
+    desk.release(theirs, 10);
+    // However much is resident: half of the memory is given out, and all of it to a call that is alone.
+    desk.keeps(1_000);
+    let whole = Terms { memory: 160, ..terms() };
+    assert_eq!(arrive(&mut desk, theirs, &whole, ""), Ok(Became::Admitted));
+    desk.release(theirs, 160);
+    for _ in 0..8 {
+        assert_eq!(arrive(&mut desk, ours, &small, ""), Ok(Became::Admitted));
+    }
+    assert_eq!(arrive(&mut desk, ours, &small, ""), Ok(Became::Waits));
+    assert_eq!(desk.next(), None);
 }

@@ -142,3 +142,20 @@ fn what_nobody_loads_any_more_is_forgotten() {
     assert_eq!(stage.cache.idle(start + MINUTE, MINUTE).len(), 1);
     assert_eq!([ours, bystander].map(|tenant| stage.cache.count_of(tenant)), [0, 1]);
 }
+
+#[test]
+fn the_tenant_whose_calls_left_most_behind_makes_up_for_it_and_its_neighbours_keep_theirs() {
+    let [greedy, neighbour, bystander] = tenants();
+    let mut stage = Stage::new(1_000, 100);
+    for component in 0..10 {
+        stage.call(greedy, component, 20);
+    }
+    stage.call(neighbour, 1, 50);
+    stage.call(bystander, 1, 0);
+    // Each of the greedy tenant's is less than its neighbour's one: together they are more.
+    let gone = stage.cache.heaviest(90, |bytes| *bytes);
+    assert_eq!(gone.iter().map(|cell| **cell.get().unwrap()).collect::<Vec<_>>(), [20; 5]);
+    assert_eq!((stage.has(neighbour, &[1]), stage.has(bystander, &[1])), (vec![true], vec![true]));
+    assert_eq!(stage.cache.heaviest(1_000, |bytes| *bytes).len(), 6);
+    assert_eq!((stage.has(neighbour, &[1]), stage.has(bystander, &[1])), (vec![false], vec![true]), "it left nothing");
+}
