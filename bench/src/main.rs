@@ -18,6 +18,7 @@ mod peers;
 mod storage;
 mod subject;
 mod subjects;
+mod timing;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -55,6 +56,8 @@ enum Command {
     Cores(cores::Options),
     /// A quiet tenant beside one that attacks the host, in each way there is.
     Neighbours(neighbours::Options),
+    /// Whether the time of an answer tells a name that another tenant has from one that nobody has.
+    Timing(timing::Options),
     /// Other hosts' echo beside ours, with a page and plots.
     Peers(peers::Options),
     /// The load: a process of its own.
@@ -72,6 +75,8 @@ enum Command {
     ServeInsula(subjects::Options),
     #[command(hide = true)]
     ServeNeighbours { echo: PathBuf, hostile: PathBuf },
+    #[command(hide = true)]
+    ServeTiming(timing::WorldOptions),
     #[command(hide = true)]
     WriteUntilKilled { data: PathBuf },
     #[command(hide = true)]
@@ -91,6 +96,8 @@ fn main() -> ExitCode {
         Command::Languages(options) => languages::run(&options),
         Command::Cores(options) => cores::run(&options),
         Command::Neighbours(options) => neighbours::run(&options),
+        Command::Timing(options) => timing::run(&options),
+        Command::ServeTiming(options) => timing::serve(&options),
         Command::Attack(options) => neighbours::attack(&options),
         Command::ServeNeighbours { echo, hostile } => subjects::neighbours(&echo, &hostile),
         Command::Cache(options) => cache::run(&options),

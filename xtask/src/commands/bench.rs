@@ -36,7 +36,7 @@ const PAGE: &str = "docs/peers";
 /// What short rounds are.
 const SHORT: &[&str] = &["--rounds", "1", "--seconds", "0.3"];
 /// The benchmarks, with what they are told, and what makes them short; `peers` comes first.
-const BENCHMARKS: [(&[&str], &[&str]); 9] = [
+const BENCHMARKS: [(&[&str], &[&str]); 10] = [
     (&["echo", "--json"], SHORT),
     (&["cores", "--json"], SHORT),
     (&["bodies", "--json"], SHORT),
@@ -46,6 +46,7 @@ const BENCHMARKS: [(&[&str], &[&str]); 9] = [
     (&["storage"], &["--rounds", "1"]),
     (&["cache"], &["--rounds", "1"]),
     (&["neighbours", "--json"], SHORT),
+    (&["timing", "--json"], &["--smoke"]),
 ];
 
 #[derive(Debug, clap::Args)]
