@@ -37,7 +37,8 @@ impl Credential {
     }
 
     /// Whether this is the secret that the record was made from, in constant time.
-    pub(crate) fn matches(&self, record: &KeyRecord) -> bool {
+    #[must_use]
+    pub fn matches(&self, record: &KeyRecord) -> bool {
         bool::from(self.hash.0.ct_eq(&record.hash.0)) && self.key == record.id
     }
 }

@@ -1,12 +1,10 @@
 //! Keys: made, listed, revoked, and looked up. Only hashes are stored.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use insula_tenancy::{
-    KeyHash, KeyId, KeyLookup, KeyOwner, KeyRecord, LookupFailed, NewKey, OperatorAct, OperatorScope, OwnerState,
-    Permissions, RecordedAct, TenantId,
+    Credential, FoundKey, KeyHash, KeyId, KeyLookup, KeyOwner, KeyRecord, LookupFailed, NewKey, OperatorAct,
+    OperatorScope, OwnerState, Permissions, RecordedAct, TenantId,
 };
 use serde_json::json;
 use sqlx::SqliteConnection;
@@ -167,28 +165,35 @@ async fn revoke(connection: &mut SqliteConnection, tenant: TenantId, key: KeyId)
 }
 
 impl Inner {
-    async fn find_key(&self, key: KeyId) -> Result<Option<Arc<KeyRecord>>, CatalogError> {
+    /// A wrong secret, no such key and one that was revoked take the same steps up to the answer (T6).
+    async fn find_key(&self, credential: &Credential) -> Result<Option<Arc<KeyRecord>>, CatalogError> {
+        let key = credential.key();
         let began = self.keys.generation(key);
         let found = sqlx::query(sql::FIND_KEY)
             .bind(key.to_string())
             .fetch_optional(&self.readers)
             .await
             .map_err(CatalogError::during("look a key up"))?;
+        // Older than every key.
         let Some(row) = found else { return Ok(None) };
         let owner = rows::parsed_option(&row, "tenant_id")?.map_or(KeyOwner::Operator, KeyOwner::Tenant);
-        let owner_state = match rows::state(&row)? {
+        let revoked = rows::is_set(&row, "revoked_us")?;
+        let (owner_state, ending) = match rows::state(&row)? {
             // One that is ending has no keys: they went in the act that began it.
-            Some(TenantState::Erasing | TenantState::Erased) => return Ok(None),
-            Some(TenantState::Suspended) => OwnerState::Suspended,
-            Some(TenantState::Active | TenantState::Importing) | None => OwnerState::Active,
+            Some(TenantState::Erasing | TenantState::Erased) => (OwnerState::Suspended, true),
+            Some(TenantState::Suspended) => (OwnerState::Suspended, false),
+            Some(TenantState::Active | TenantState::Importing) | None => (OwnerState::Active, false),
         };
         let record = Arc::new(KeyRecord {
-            id: key,
+            id: rows::parsed(&row, "id")?,
             hash: KeyHash::from_bytes(rows::hash(&row, "hash")?),
             owner,
             permissions: rows::parsed(&row, "permissions")?,
             owner_state,
         });
+        if !credential.matches(&record) || revoked || ending {
+            return Ok(None);
+        }
         self.keys.keep(began, &record);
         Ok(Some(record))
     }
@@ -213,13 +218,10 @@ impl KeyLookup for Catalog {
         self.inner.keys.get(key)
     }
 
-    fn find(
-        &self,
-        key: KeyId,
-    ) -> Pin<Box<dyn Future<Output = Result<Option<Arc<KeyRecord>>, LookupFailed>> + Send + '_>> {
+    fn find<'a>(&'a self, credential: &'a Credential) -> FoundKey<'a> {
         Box::pin(async move {
-            self.inner.find_key(key).await.map_err(|error| {
-                tracing::error!(%key, cause = %chain(&error), "a key cannot be looked up");
+            self.inner.find_key(credential).await.map_err(|error| {
+                tracing::error!(key = %credential.key(), cause = %chain(&error), "a key cannot be looked up");
                 LookupFailed
             })
         })

@@ -54,8 +54,10 @@ pub(super) const SELECT_KEY_EXISTS: &str = "SELECT EXISTS (SELECT 1 FROM keys WH
 pub(super) const PRUNE_REVOKED_KEYS: &str = "DELETE FROM keys WHERE tenant_id = ?1 AND revoked_us IS NOT NULL AND id NOT IN \
      (SELECT id FROM keys WHERE tenant_id = ?1 AND revoked_us IS NOT NULL ORDER BY revoked_us DESC, id DESC LIMIT ?2)";
 pub(super) const COUNT_OPERATOR_KEYS: &str = "SELECT COUNT(*) FROM keys WHERE tenant_id IS NULL AND revoked_us IS NULL";
-pub(super) const FIND_KEY: &str = "SELECT keys.tenant_id, keys.hash, keys.permissions, tenants.state, tenants.phase \
-     FROM keys LEFT JOIN tenants ON tenants.id = keys.tenant_id WHERE keys.id = ?1 AND keys.revoked_us IS NULL";
+/// The key of this id, or the one made before it: there is a row to read whether there is such a key or not, so that the
+/// time of the look-up does not tell (T6). Only the credential says whose it is.
+pub(super) const FIND_KEY: &str = "SELECT keys.id, keys.tenant_id, keys.hash, keys.permissions, keys.revoked_us, tenants.state, \
+     tenants.phase FROM keys LEFT JOIN tenants ON tenants.id = keys.tenant_id WHERE keys.id <= ?1 ORDER BY keys.id DESC LIMIT 1";
 
 pub(super) const SELECT_AGENTS: &str = "SELECT id, name, active_version, last_number, limits, created_us, updated_us \
      FROM agents WHERE tenant_id = ?1 ORDER BY name";
