@@ -78,8 +78,10 @@ pub(super) const INSERT_VERSION: &str = "INSERT INTO versions \
      (id, tenant_id, agent_id, number, digest, component_bytes, report, created_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 pub(super) const SELECT_VERSIONS: &str = "SELECT id, agent_id, number, digest, component_bytes, report, created_us \
      FROM versions WHERE tenant_id = ?1 AND agent_id = ?2 ORDER BY number DESC";
+/// By the index of the tenant's own agent: by the id, which is unique, a foreign version is found before it is refused, and
+/// the time of that tells (T6).
 pub(super) const SELECT_VERSION: &str = "SELECT id, agent_id, number, digest, component_bytes, report, created_us \
-     FROM versions WHERE tenant_id = ?1 AND agent_id = ?2 AND id = ?3";
+     FROM versions INDEXED BY versions_of_agent WHERE tenant_id = ?1 AND agent_id = ?2 AND id = ?3";
 /// For a listing, which leaves the reports out.
 pub(super) const SELECT_ACTIVE_VERSIONS: &str = "SELECT versions.id, versions.agent_id, number, digest, component_bytes, \
      '' AS report, versions.created_us FROM versions JOIN agents ON agents.active_version = versions.id \
