@@ -165,35 +165,35 @@ async fn revoke(connection: &mut SqliteConnection, tenant: TenantId, key: KeyId)
 }
 
 impl Inner {
-    /// A wrong secret, no such key and one that was revoked take the same steps up to the answer (T6).
+    /// A wrong secret and no such key take the same steps up to the answer, and nothing is read of whose key it is before
+    /// the secret was seen to be its own (T6).
     async fn find_key(&self, credential: &Credential) -> Result<Option<Arc<KeyRecord>>, CatalogError> {
+        let failed = || CatalogError::during("look a key up");
         let key = credential.key();
         let began = self.keys.generation(key);
-        let found = sqlx::query(sql::FIND_KEY)
-            .bind(key.to_string())
-            .fetch_optional(&self.readers)
-            .await
-            .map_err(CatalogError::during("look a key up"))?;
-        // Older than every key.
-        let Some(row) = found else { return Ok(None) };
-        let owner = rows::parsed_option(&row, "tenant_id")?.map_or(KeyOwner::Operator, KeyOwner::Tenant);
-        let revoked = rows::is_set(&row, "revoked_us")?;
-        let (owner_state, ending) = match rows::state(&row)? {
-            // One that is ending has no keys: they went in the act that began it.
-            Some(TenantState::Erasing | TenantState::Erased) => (OwnerState::Suspended, true),
-            Some(TenantState::Suspended) => (OwnerState::Suspended, false),
-            Some(TenantState::Active | TenantState::Importing) | None => (OwnerState::Active, false),
-        };
-        let record = Arc::new(KeyRecord {
-            id: rows::parsed(&row, "id")?,
-            hash: KeyHash::from_bytes(rows::hash(&row, "hash")?),
-            owner,
-            permissions: rows::parsed(&row, "permissions")?,
-            owner_state,
-        });
-        if !credential.matches(&record) || revoked || ending {
+        let found = sqlx::query(sql::FIND_KEY).bind(key.to_string()).fetch_optional(&self.readers).await;
+        // None is older than every key.
+        let Some(row) = found.map_err(failed())? else { return Ok(None) };
+        let (id, hash) = (rows::parsed(&row, "id")?, KeyHash::from_bytes(rows::hash(&row, "hash")?));
+        if !credential.is_of(id, &hash) || rows::is_set(&row, "revoked_us")? {
             return Ok(None);
         }
+        let tenant: Option<TenantId> = rows::parsed_option(&row, "tenant_id")?;
+        let (owner, owner_state) = match tenant {
+            None => (KeyOwner::Operator, OwnerState::Active),
+            Some(tenant) => {
+                let found = sqlx::query(sql::SELECT_STATE).bind(tenant.to_string()).fetch_optional(&self.readers).await;
+                let state = match found.map_err(failed())?.as_ref().map(rows::state).transpose()?.flatten() {
+                    // One that is ending has no keys: they went in the act that began it.
+                    Some(TenantState::Erasing | TenantState::Erased) | None => return Ok(None),
+                    Some(TenantState::Suspended) => OwnerState::Suspended,
+                    Some(TenantState::Active | TenantState::Importing) => OwnerState::Active,
+                };
+                (KeyOwner::Tenant(tenant), state)
+            }
+        };
+        let permissions = rows::parsed(&row, "permissions")?;
+        let record = Arc::new(KeyRecord { id, hash, owner, permissions, owner_state });
         self.keys.keep(began, &record);
         Ok(Some(record))
     }

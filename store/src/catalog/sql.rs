@@ -56,8 +56,10 @@ pub(super) const PRUNE_REVOKED_KEYS: &str = "DELETE FROM keys WHERE tenant_id = 
 pub(super) const COUNT_OPERATOR_KEYS: &str = "SELECT COUNT(*) FROM keys WHERE tenant_id IS NULL AND revoked_us IS NULL";
 /// The key of this id, or the one made before it: there is a row to read whether there is such a key or not, so that the
 /// time of the look-up does not tell (T6). Only the credential says whose it is.
-pub(super) const FIND_KEY: &str = "SELECT keys.id, keys.tenant_id, keys.hash, keys.permissions, keys.revoked_us, tenants.state, \
-     tenants.phase FROM keys LEFT JOIN tenants ON tenants.id = keys.tenant_id WHERE keys.id <= ?1 ORDER BY keys.id DESC LIMIT 1";
+pub(super) const FIND_KEY: &str = "SELECT id, tenant_id, hash, permissions, revoked_us FROM keys WHERE id <= ?1 \
+     ORDER BY id DESC LIMIT 1";
+/// For a key whose secret was presented.
+pub(super) const SELECT_STATE: &str = "SELECT state, phase FROM tenants WHERE id = ?1";
 
 pub(super) const SELECT_AGENTS: &str = "SELECT id, name, active_version, last_number, limits, created_us, updated_us \
      FROM agents WHERE tenant_id = ?1 ORDER BY name";
