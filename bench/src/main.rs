@@ -15,6 +15,7 @@ mod metering;
 mod neighbours;
 mod output;
 mod peers;
+mod queue;
 mod storage;
 mod subject;
 mod subjects;
@@ -54,6 +55,8 @@ enum Command {
     Languages(languages::Options),
     /// What a call costs on one processor and on more.
     Cores(cores::Options),
+    /// What the fair queue's lock is held for, and what share of many threads' time that is.
+    Queue(queue::Options),
     /// A quiet tenant beside one that attacks the host, in each way there is.
     Neighbours(neighbours::Options),
     /// Whether the time of an answer tells a name that another tenant has from one that nobody has.
@@ -94,6 +97,7 @@ fn main() -> ExitCode {
         Command::Load(options) => load::main(&options),
         Command::Guests(options) => guests::run(&options),
         Command::Languages(options) => languages::run(&options),
+        Command::Queue(options) => queue::run(&options),
         Command::Cores(options) => cores::run(&options),
         Command::Neighbours(options) => neighbours::run(&options),
         Command::Timing(options) => timing::run(&options),
