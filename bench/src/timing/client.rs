@@ -41,12 +41,14 @@ pub(super) struct Answer {
 pub(super) struct Client {
     address: SocketAddr,
     stream: Option<TcpStream>,
+    /// Every question is sent from the same place, so that where it was made makes no difference.
+    question: Vec<u8>,
     buffer: Vec<u8>,
 }
 
 impl Client {
     pub(super) fn new(address: SocketAddr) -> Self {
-        Self { address, stream: None, buffer: Vec::new() }
+        Self { address, stream: None, question: Vec::new(), buffer: Vec::new() }
     }
 
     /// Asks, and answers how long it took.
@@ -60,9 +62,11 @@ impl Client {
                 stream
             }
         };
+        self.question.clear();
+        self.question.extend_from_slice(&question.bytes);
         self.buffer.clear();
         let began = Instant::now();
-        stream.write_all(&question.bytes)?;
+        stream.write_all(&self.question)?;
         let (head, length) = loop {
             if let Some(found) = head_of(&self.buffer)? {
                 break found;

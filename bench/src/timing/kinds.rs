@@ -6,7 +6,7 @@ use insula_runtime::tenancy::{NewKey, TenantId, VersionId};
 
 use super::client::Question;
 use super::random::Random;
-use super::world::World;
+use super::world::{Tenant, World};
 
 /// A pair of questions, and what goes before and after, which is not timed.
 pub(super) struct Pair {
@@ -120,22 +120,23 @@ pub(super) const KINDS: [Kind; 24] = [
     kind("tenant: show", |world, _, _| {
         let own = &tenant(world, 0)?.id;
         let path = |id: &str| format!("/v1/tenants/{id}");
-        let absent = path(&near(own, TenantId::generate().to_string()));
+        let absent = path(&nobody(world)?.id);
         Ok(Pair { touch: vec![limits(world, 0)?], ..pair(world, "GET", &path(own), &absent, b"") })
     }),
     kind("tenant: header", |world, _, _| {
         let (own, key) = (&tenant(world, 0)?.id, &tenant(world, 1)?.key);
         let stated = |id: &str| Question::new("GET", "/v1/limits", key, &format!("Insula-Tenant: {id}\r\n"), b"");
-        let absent = stated(&near(own, TenantId::generate().to_string()));
+        let absent = stated(&nobody(world)?.id);
         Ok(Pair { touch: vec![limits(world, 0)?], foreign: stated(own), absent, after: Vec::new() })
     }),
     kind("key of a tenant: wrong secret, in use", |world, _, _| {
-        Ok(Pair { touch: vec![limits(world, 0)?], ..wrong_secret(&tenant(world, 0)?.key)? })
+        Ok(Pair { touch: vec![limits(world, 0)?], ..wrong_secret(&tenant(world, 0)?.key, &nobody(world)?.key)? })
     }),
     Kind {
         cost: Cost::Disk,
         ..kind("key of a tenant: wrong secret, never used", |world, number, _| {
-            wrong_secret(thing(&world.spare_keys, number)?)
+            let own = thing(&world.spare_keys, number)?;
+            wrong_secret(own, &near(own, NewKey::generate()?.reveal()))
         })
     },
     Kind {
@@ -160,7 +161,7 @@ fn thing<T>(things: &[T], number: usize) -> anyhow::Result<&T> {
     things.get(number % things.len().max(1)).context("the owner has no such thing")
 }
 
-fn tenant(world: &World, number: usize) -> anyhow::Result<&super::world::Tenant> {
+fn tenant(world: &World, number: usize) -> anyhow::Result<&Tenant> {
     world.tenants.get(number).context("no such tenant")
 }
 
@@ -224,13 +225,24 @@ fn limits(world: &World, number: usize) -> anyhow::Result<Question> {
 }
 
 /// A key's id with another key's secret, and the id of no key with the same.
-fn wrong_secret(key: &str) -> anyhow::Result<Pair> {
+fn wrong_secret(key: &str, nobody: &str) -> anyhow::Result<Pair> {
     let other = NewKey::generate()?.reveal();
-    let (id, _) = key.split_at_checked(30).context("not a key")?;
-    let (_, secret) = other.split_at_checked(30).context("not a key")?;
-    let (own, absent) = (id, near(id, other.get(..30).unwrap_or_default().to_owned()));
-    let question = |id: &str| Question::new("GET", "/v1/limits", &format!("{id}{secret}"), "", b"");
-    Ok(Pair { touch: Vec::new(), foreign: question(own), absent: question(&absent), after: Vec::new() })
+    let secret = other.get(30..).context("not a key")?;
+    let question = |key: &str| -> anyhow::Result<Question> {
+        let id = key.get(..30).context("not a key")?;
+        Ok(Question::new("GET", "/v1/limits", &format!("{id}{secret}"), "", b""))
+    };
+    Ok(Pair { touch: Vec::new(), foreign: question(key)?, absent: question(nobody)?, after: Vec::new() })
+}
+
+/// A tenant that there is not, and a key, of the time of the owner's.
+pub(super) fn made_up(owner: &Tenant) -> anyhow::Result<Tenant> {
+    let (id, key) = (TenantId::generate().to_string(), NewKey::generate()?.reveal());
+    Ok(Tenant { id: near(&owner.id, id), key: near(&owner.key, key) })
+}
+
+fn nobody(world: &World) -> anyhow::Result<&Tenant> {
+    world.nobody.as_ref().context("nobody was made up")
 }
 
 /// An id that nobody has, made at the same time as one that somebody has: ids begin with the time of their making.

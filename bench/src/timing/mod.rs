@@ -15,7 +15,7 @@ use anyhow::ensure;
 use serde::Serialize;
 
 use self::client::Client;
-use self::kinds::{Cost, KINDS, Kind, Purpose};
+use self::kinds::{Cost, KINDS, Kind, Purpose, made_up};
 use self::random::Random;
 use self::statistics::judge;
 use self::world::{THINGS, World};
@@ -82,6 +82,7 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let mut all = Vec::new();
     let host = Subject::<World>::start(&arguments)?;
     let mut world = host.listening.clone();
+    world.nobody = world.tenants.first().map(made_up).transpose()?;
     measure(options, &world, "just now", &mut random, &mut all)?;
     drop(host);
     // The same directory: the owner's things are there, and have not been used since the start.

@@ -37,6 +37,9 @@ pub(super) struct World {
     pub(super) buckets: Vec<String>,
     /// Keys of the owner's that nobody has presented yet.
     pub(super) spare_keys: Vec<String>,
+    /// A tenant that there is not, and a key: made when the owner was.
+    #[serde(skip)]
+    pub(super) nobody: Option<Tenant>,
 }
 
 /// A tenant and its key.
@@ -62,7 +65,7 @@ pub(crate) fn serve(options: &Options) -> anyhow::Result<()> {
             None => (Vec::new(), nothing()),
         };
         let address = server.address();
-        subjects::announce(&World { address, tenants, agents, buckets, spare_keys })?;
+        subjects::announce(&World { address, tenants, agents, buckets, spare_keys, nobody: None })?;
         server.serve(subjects::input_ended()).await;
         runtime.shutdown().await;
         Ok(())
