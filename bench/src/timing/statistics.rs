@@ -154,10 +154,10 @@ mod tests {
     }
 
     #[test]
-    fn a_prober_that_always_knows_is_always_right_whichever_is_the_slower() {
+    fn a_prober_that_can_know_is_right_whichever_is_the_slower() {
         for later in [1_000.0, -1_000.0] {
             let found = judge(&pairs(400, later), 0.001, &mut Random::new(1));
-            assert!((found.right - 1.0).abs() < 1e-9 && found.p < 0.001, "{found:?}");
+            assert!(found.right > 0.98 && found.p < 0.001, "{found:?}");
         }
     }
 
