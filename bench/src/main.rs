@@ -15,9 +15,11 @@ mod metering;
 mod neighbours;
 mod output;
 mod peers;
+mod queue;
 mod storage;
 mod subject;
 mod subjects;
+mod timing;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -53,8 +55,12 @@ enum Command {
     Languages(languages::Options),
     /// What a call costs on one processor and on more.
     Cores(cores::Options),
+    /// What the fair queue's lock is held for, and what share of many threads' time that is.
+    Queue(queue::Options),
     /// A quiet tenant beside one that attacks the host, in each way there is.
     Neighbours(neighbours::Options),
+    /// Whether the time of an answer tells a name that another tenant has from one that nobody has.
+    Timing(timing::Options),
     /// Other hosts' echo beside ours, with a page and plots.
     Peers(peers::Options),
     /// The load: a process of its own.
@@ -73,6 +79,8 @@ enum Command {
     #[command(hide = true)]
     ServeNeighbours { echo: PathBuf, hostile: PathBuf },
     #[command(hide = true)]
+    ServeTiming(timing::WorldOptions),
+    #[command(hide = true)]
     WriteUntilKilled { data: PathBuf },
     #[command(hide = true)]
     CompileWorker,
@@ -89,8 +97,11 @@ fn main() -> ExitCode {
         Command::Load(options) => load::main(&options),
         Command::Guests(options) => guests::run(&options),
         Command::Languages(options) => languages::run(&options),
+        Command::Queue(options) => queue::run(&options),
         Command::Cores(options) => cores::run(&options),
         Command::Neighbours(options) => neighbours::run(&options),
+        Command::Timing(options) => timing::run(&options),
+        Command::ServeTiming(options) => timing::serve(&options),
         Command::Attack(options) => neighbours::attack(&options),
         Command::ServeNeighbours { echo, hostile } => subjects::neighbours(&echo, &hostile),
         Command::Cache(options) => cache::run(&options),

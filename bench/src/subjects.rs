@@ -155,13 +155,13 @@ pub(crate) async fn tenant(
     Ok(key)
 }
 
-fn announce<T: Serialize>(listening: &T) -> anyhow::Result<()> {
+pub(crate) fn announce<T: Serialize>(listening: &T) -> anyhow::Result<()> {
     output::line(&serde_json::to_string(listening)?);
     Ok(())
 }
 
 /// A subject ends when the benchmark that started it does: its input is the benchmark's.
-async fn input_ended() {
+pub(crate) async fn input_ended() {
     let mut nothing = [0];
     let _ = tokio::io::stdin().read(&mut nothing).await;
 }

@@ -52,6 +52,9 @@ pub use logs::{LogLine, LogPage, LogQuery, LogReader};
 pub use outcome::{AgentError, Call, CallFailure, Invocation, InvokeError, Response};
 pub use report::{Report, ReportImport};
 pub use runtime::{OpenError, Opened, Runtime};
+#[cfg(feature = "measuring")]
+#[doc(hidden)]
+pub use scheduler::measuring;
 pub use settings::{EngineSettings, HostSettings, Settings, WorkerCommand};
 pub use shortage::{HostShortage, RateQuota, TenantLimit};
 

@@ -48,8 +48,9 @@ pub trait KeyLookup: Send + Sync + 'static {
     /// The key as it stands now, if it is known without waiting.
     fn cached(&self, key: KeyId) -> Option<Arc<KeyRecord>>;
 
-    /// The key as it stands now; `None` when there is none or it was revoked.
-    fn find(&self, key: KeyId) -> FoundKey<'_>;
+    /// The key that this credential opens, as it stands now; `None` when there is none, its secret is another or it was
+    /// revoked, which are to be found out by the same steps, so that their time does not tell them apart (T6).
+    fn find<'a>(&'a self, credential: &'a Credential) -> FoundKey<'a>;
 
     /// Records that the operator of this key does this to a tenant's data, if there is such a tenant with data. Both in
     /// one transaction: when this answers `true`, the record is on disk.
@@ -164,11 +165,13 @@ impl Authenticator {
     }
 
     async fn check(&self, credential: &Credential) -> Result<Arc<KeyRecord>, Denied> {
-        let record = match self.keys.cached(credential.key()) {
-            Some(record) => record,
-            None => self.keys.find(credential.key()).await?.ok_or(Denied::Unknown)?,
-        };
-        if credential.matches(&record) { Ok(record) } else { Err(Denied::Unknown) }
+        let opens = |record: &Arc<KeyRecord>| credential.matches(record);
+        // A wrong secret for a key that is known is looked up like a key that is not: an answer at once would tell that
+        // there is such a key, and that it is in use (T6).
+        match self.keys.cached(credential.key()).filter(opens) {
+            Some(record) => Ok(record),
+            None => self.keys.find(credential).await?.filter(opens).ok_or(Denied::Unknown),
+        }
     }
 }
 

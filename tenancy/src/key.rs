@@ -38,7 +38,13 @@ impl Credential {
 
     /// Whether this is the secret that the record was made from, in constant time.
     pub(crate) fn matches(&self, record: &KeyRecord) -> bool {
-        bool::from(self.hash.0.ct_eq(&record.hash.0)) && self.key == record.id
+        self.is_of(record.id, &record.hash)
+    }
+
+    /// Whether this is the secret of the key of this id whose hash is kept, in constant time.
+    #[must_use]
+    pub fn is_of(&self, key: KeyId, hash: &KeyHash) -> bool {
+        bool::from(self.hash.0.ct_eq(&hash.0)) && self.key == key
     }
 }
 

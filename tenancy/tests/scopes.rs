@@ -6,14 +6,14 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::pin::{Pin, pin};
+use std::pin::pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
 
 use insula_tenancy::{
-    ActDenied, Authenticator, Credential, Denied, Deploy, Export, Invoke, KeyId, KeyLookup, KeyOwner, KeyRecord,
-    LookupFailed, Manage, NewKey, OperatorAct, OperatorScope, OwnerState, Permission, Permissions, RecordedAct,
-    TenantId,
+    ActDenied, Authenticator, Credential, Denied, Deploy, Export, FoundKey, Invoke, KeyId, KeyLookup, KeyOwner,
+    KeyRecord, LookupFailed, Manage, NewKey, OperatorAct, OperatorScope, OwnerState, Permission, Permissions,
+    RecordedAct, TenantId,
 };
 
 #[test]
@@ -21,14 +21,14 @@ fn no_road_leads_around_the_authenticator() {
     trybuild::TestCases::new().compile_fail("tests/ui/*.rs");
 }
 
-type Found = Result<Option<Arc<KeyRecord>>, LookupFailed>;
-
 /// Keys in memory. What is in `warm` is known without waiting, as the catalog's cache would.
 #[derive(Default)]
 struct Keys {
     warm: Mutex<HashMap<KeyId, Arc<KeyRecord>>>,
     cold: Mutex<HashMap<KeyId, Arc<KeyRecord>>>,
     broken: bool,
+    /// Keys that were looked up by waiting.
+    asked: Mutex<Vec<KeyId>>,
     /// Tenants that there are.
     tenants: Mutex<Vec<TenantId>>,
     /// Acts that were recorded.
@@ -40,7 +40,9 @@ impl KeyLookup for Keys {
         self.warm.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned()
     }
 
-    fn find(&self, key: KeyId) -> Pin<Box<dyn Future<Output = Found> + Send + '_>> {
+    fn find<'a>(&'a self, credential: &'a Credential) -> FoundKey<'a> {
+        let key = credential.key();
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).push(key);
         let found = self.cold.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned();
         Box::pin(async move { if self.broken { Err(LookupFailed) } else { Ok(found) } })
     }
@@ -135,6 +137,22 @@ fn a_record_that_is_known_without_waiting_is_checked_just_the_same() {
     assert!(now(world.authenticator.tenant(&credential(&secret))).unwrap().is_ok());
     let wrong = with_last_digit_changed(&secret);
     assert_eq!(now(world.authenticator.tenant(&credential(&wrong))).unwrap().unwrap_err(), Denied::Unknown);
+}
+
+#[test]
+fn a_wrong_secret_is_looked_up_like_a_key_that_is_not_there_also_where_the_key_is_in_use() {
+    let world = World::new();
+    let secret = world.issue_to(TenantId::generate());
+    let records = std::mem::take(&mut *world.keys.cold.lock().unwrap());
+    world.keys.warm.lock().unwrap().extend(records);
+    let asked = |secret: &str| {
+        let outcome = now(world.authenticator.tenant(&credential(secret))).unwrap().map(|scope| scope.key());
+        (outcome, std::mem::take(&mut *world.keys.asked.lock().unwrap()))
+    };
+    for denied in [with_last_digit_changed(&secret), NewKey::generate().unwrap().reveal()] {
+        assert_eq!(asked(&denied), (Err(Denied::Unknown), vec![credential(&denied).key()]));
+    }
+    assert_eq!(asked(&secret), (Ok(credential(&secret).key()), Vec::new()));
 }
 
 #[test]
@@ -261,7 +279,7 @@ impl KeyLookup for BrokenLater {
         self.operator.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    fn find(&self, _: KeyId) -> Pin<Box<dyn Future<Output = Found> + Send + '_>> {
+    fn find<'a>(&'a self, _: &'a Credential) -> FoundKey<'a> {
         Box::pin(async { Ok(None) })
     }
 

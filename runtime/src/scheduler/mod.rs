@@ -7,6 +7,8 @@
 //! thread that only guests need.
 
 mod clock;
+#[cfg(feature = "measuring")]
+pub mod measuring;
 mod queue;
 mod slice_clock;
 mod threads;

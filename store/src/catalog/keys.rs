@@ -1,12 +1,10 @@
 //! Keys: made, listed, revoked, and looked up. Only hashes are stored.
 
-use std::future::Future;
-use std::pin::Pin;
 use std::sync::Arc;
 
 use insula_tenancy::{
-    KeyHash, KeyId, KeyLookup, KeyOwner, KeyRecord, LookupFailed, NewKey, OperatorAct, OperatorScope, OwnerState,
-    Permissions, RecordedAct, TenantId,
+    Credential, FoundKey, KeyHash, KeyId, KeyLookup, KeyOwner, KeyRecord, LookupFailed, NewKey, OperatorAct,
+    OperatorScope, OwnerState, Permissions, RecordedAct, TenantId,
 };
 use serde_json::json;
 use sqlx::SqliteConnection;
@@ -167,28 +165,35 @@ async fn revoke(connection: &mut SqliteConnection, tenant: TenantId, key: KeyId)
 }
 
 impl Inner {
-    async fn find_key(&self, key: KeyId) -> Result<Option<Arc<KeyRecord>>, CatalogError> {
+    /// A wrong secret and no such key take the same steps up to the answer, and nothing is read of whose key it is before
+    /// the secret was seen to be its own (T6).
+    async fn find_key(&self, credential: &Credential) -> Result<Option<Arc<KeyRecord>>, CatalogError> {
+        let failed = || CatalogError::during("look a key up");
+        let key = credential.key();
         let began = self.keys.generation(key);
-        let found = sqlx::query(sql::FIND_KEY)
-            .bind(key.to_string())
-            .fetch_optional(&self.readers)
-            .await
-            .map_err(CatalogError::during("look a key up"))?;
-        let Some(row) = found else { return Ok(None) };
-        let owner = rows::parsed_option(&row, "tenant_id")?.map_or(KeyOwner::Operator, KeyOwner::Tenant);
-        let owner_state = match rows::state(&row)? {
-            // One that is ending has no keys: they went in the act that began it.
-            Some(TenantState::Erasing | TenantState::Erased) => return Ok(None),
-            Some(TenantState::Suspended) => OwnerState::Suspended,
-            Some(TenantState::Active | TenantState::Importing) | None => OwnerState::Active,
+        let found = sqlx::query(sql::FIND_KEY).bind(key.to_string()).fetch_optional(&self.readers).await;
+        // None is older than every key.
+        let Some(row) = found.map_err(failed())? else { return Ok(None) };
+        let (id, hash) = (rows::parsed(&row, "id")?, KeyHash::from_bytes(rows::hash(&row, "hash")?));
+        if !credential.is_of(id, &hash) || rows::is_set(&row, "revoked_us")? {
+            return Ok(None);
+        }
+        let tenant: Option<TenantId> = rows::parsed_option(&row, "tenant_id")?;
+        let (owner, owner_state) = match tenant {
+            None => (KeyOwner::Operator, OwnerState::Active),
+            Some(tenant) => {
+                let found = sqlx::query(sql::SELECT_STATE).bind(tenant.to_string()).fetch_optional(&self.readers).await;
+                let state = match found.map_err(failed())?.as_ref().map(rows::state).transpose()?.flatten() {
+                    // One that is ending has no keys: they went in the act that began it.
+                    Some(TenantState::Erasing | TenantState::Erased) | None => return Ok(None),
+                    Some(TenantState::Suspended) => OwnerState::Suspended,
+                    Some(TenantState::Active | TenantState::Importing) => OwnerState::Active,
+                };
+                (KeyOwner::Tenant(tenant), state)
+            }
         };
-        let record = Arc::new(KeyRecord {
-            id: key,
-            hash: KeyHash::from_bytes(rows::hash(&row, "hash")?),
-            owner,
-            permissions: rows::parsed(&row, "permissions")?,
-            owner_state,
-        });
+        let permissions = rows::parsed(&row, "permissions")?;
+        let record = Arc::new(KeyRecord { id, hash, owner, permissions, owner_state });
         self.keys.keep(began, &record);
         Ok(Some(record))
     }
@@ -213,13 +218,10 @@ impl KeyLookup for Catalog {
         self.inner.keys.get(key)
     }
 
-    fn find(
-        &self,
-        key: KeyId,
-    ) -> Pin<Box<dyn Future<Output = Result<Option<Arc<KeyRecord>>, LookupFailed>> + Send + '_>> {
+    fn find<'a>(&'a self, credential: &'a Credential) -> FoundKey<'a> {
         Box::pin(async move {
-            self.inner.find_key(key).await.map_err(|error| {
-                tracing::error!(%key, cause = %chain(&error), "a key cannot be looked up");
+            self.inner.find_key(credential).await.map_err(|error| {
+                tracing::error!(key = %credential.key(), cause = %chain(&error), "a key cannot be looked up");
                 LookupFailed
             })
         })

@@ -62,6 +62,12 @@ where
     text.map(str::parse).transpose().map_err(|error: T::Err| unreadable(column, error))
 }
 
+/// Whether a time is there.
+pub(super) fn is_set(row: &SqliteRow, column: &'static str) -> Result<bool, CatalogError> {
+    let time: Option<i64> = row.try_get(column).map_err(|error| unreadable(column, error))?;
+    Ok(time.is_some())
+}
+
 pub(super) fn json(row: &SqliteRow, column: &'static str) -> Result<serde_json::Value, CatalogError> {
     serde_json::from_str(text(row, column)?).map_err(|error| unreadable(column, error))
 }

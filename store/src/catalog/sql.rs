@@ -54,8 +54,12 @@ pub(super) const SELECT_KEY_EXISTS: &str = "SELECT EXISTS (SELECT 1 FROM keys WH
 pub(super) const PRUNE_REVOKED_KEYS: &str = "DELETE FROM keys WHERE tenant_id = ?1 AND revoked_us IS NOT NULL AND id NOT IN \
      (SELECT id FROM keys WHERE tenant_id = ?1 AND revoked_us IS NOT NULL ORDER BY revoked_us DESC, id DESC LIMIT ?2)";
 pub(super) const COUNT_OPERATOR_KEYS: &str = "SELECT COUNT(*) FROM keys WHERE tenant_id IS NULL AND revoked_us IS NULL";
-pub(super) const FIND_KEY: &str = "SELECT keys.tenant_id, keys.hash, keys.permissions, tenants.state, tenants.phase \
-     FROM keys LEFT JOIN tenants ON tenants.id = keys.tenant_id WHERE keys.id = ?1 AND keys.revoked_us IS NULL";
+/// The key of this id, or the one made before it: there is a row to read whether there is such a key or not, so that the
+/// time of the look-up does not tell (T6). Only the credential says whose it is.
+pub(super) const FIND_KEY: &str = "SELECT id, tenant_id, hash, permissions, revoked_us FROM keys WHERE id <= ?1 \
+     ORDER BY id DESC LIMIT 1";
+/// For a key whose secret was presented.
+pub(super) const SELECT_STATE: &str = "SELECT state, phase FROM tenants WHERE id = ?1";
 
 pub(super) const SELECT_AGENTS: &str = "SELECT id, name, active_version, last_number, limits, created_us, updated_us \
      FROM agents WHERE tenant_id = ?1 ORDER BY name";
@@ -76,8 +80,10 @@ pub(super) const INSERT_VERSION: &str = "INSERT INTO versions \
      (id, tenant_id, agent_id, number, digest, component_bytes, report, created_us) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
 pub(super) const SELECT_VERSIONS: &str = "SELECT id, agent_id, number, digest, component_bytes, report, created_us \
      FROM versions WHERE tenant_id = ?1 AND agent_id = ?2 ORDER BY number DESC";
+/// By the index of the tenant's own agent: by the id, which is unique, a foreign version is found before it is refused, and
+/// the time of that tells (T6).
 pub(super) const SELECT_VERSION: &str = "SELECT id, agent_id, number, digest, component_bytes, report, created_us \
-     FROM versions WHERE tenant_id = ?1 AND agent_id = ?2 AND id = ?3";
+     FROM versions INDEXED BY versions_of_agent WHERE tenant_id = ?1 AND agent_id = ?2 AND id = ?3";
 /// For a listing, which leaves the reports out.
 pub(super) const SELECT_ACTIVE_VERSIONS: &str = "SELECT versions.id, versions.agent_id, number, digest, component_bytes, \
      '' AS report, versions.created_us FROM versions JOIN agents ON agents.active_version = versions.id \

@@ -36,9 +36,10 @@ const PAGE: &str = "docs/peers";
 /// What short rounds are.
 const SHORT: &[&str] = &["--rounds", "1", "--seconds", "0.3"];
 /// The benchmarks, with what they are told, and what makes them short; `peers` comes first.
-const BENCHMARKS: [(&[&str], &[&str]); 9] = [
+const BENCHMARKS: [(&[&str], &[&str]); 11] = [
     (&["echo", "--json"], SHORT),
     (&["cores", "--json"], SHORT),
+    (&["queue", "--json"], &["--rounds", "1"]),
     (&["bodies", "--json"], SHORT),
     (&["languages", "--json"], SHORT),
     (&["guests", "--json"], &["--rounds", "1", "--idle-seconds", "0.3"]),
@@ -46,6 +47,7 @@ const BENCHMARKS: [(&[&str], &[&str]); 9] = [
     (&["storage"], &["--rounds", "1"]),
     (&["cache"], &["--rounds", "1"]),
     (&["neighbours", "--json"], SHORT),
+    (&["timing", "--json"], &["--smoke"]),
 ];
 
 #[derive(Debug, clap::Args)]

@@ -214,3 +214,22 @@ async fn a_configuration_is_replaced_as_a_whole_or_not_at_all() {
     assert!(matches!(invalid, Err(CatalogError::Invalid { .. })));
     assert_eq!(catalog.configuration(&world.a, &name).await.unwrap(), of(&[("two", "zwei"), ("three", "é\0")]));
 }
+
+/// What a tenant names is looked for among its own: a search that begins elsewhere finds a foreign thing before it turns it
+/// down, and the time of that tells (T6).
+#[tokio::test]
+async fn what_a_tenant_names_is_searched_for_from_its_own_id_on() {
+    let world = World::start().await;
+    for (statement, search) in [
+        (sql::SELECT_AGENT, "(tenant_id=? AND name=?)"),
+        (sql::SELECT_VERSION, "(tenant_id=? AND agent_id=? AND id=?)"),
+    ] {
+        let plan: Vec<(i64, i64, i64, String)> =
+            sqlx::query_as(sqlx::AssertSqlSafe(format!("EXPLAIN QUERY PLAN {statement}")))
+                .fetch_all(&world.catalog.inner.readers)
+                .await
+                .unwrap();
+        let steps: Vec<_> = plan.iter().map(|(_, _, _, step)| step.as_str()).collect();
+        assert!(matches!(steps[..], [step] if step.ends_with(search)), "{statement}: {steps:?}");
+    }
+}

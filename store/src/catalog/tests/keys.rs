@@ -1,5 +1,7 @@
 //! Keys: what they open, and when they stop.
 
+use insula_tenancy::{KeyLookup as _, NewKey};
+
 use super::*;
 
 #[tokio::test]
@@ -90,4 +92,26 @@ async fn a_tenant_has_a_bounded_number_of_keys() {
     let keys = world.catalog.keys(&world.operator, world.a.tenant()).await.unwrap();
     world.catalog.revoke_key(&world.operator, world.a.tenant(), keys[7].id).await.unwrap();
     assert!(create().await.is_ok());
+}
+
+/// What a look-up reads is what its time could tell: one row, of this key or of the one before it.
+#[tokio::test]
+async fn a_look_up_reads_one_row_whether_there_is_such_a_key_or_not_and_keeps_what_it_opens_only() {
+    let world = World::start().await;
+    let make = async |scope: &TenantScope| {
+        world.catalog.create_key(&world.operator, scope.tenant(), "k", Permissions::ALL).await.unwrap()
+    };
+    let ((ours, key), (revoked, _), absent) = (make(&world.a).await, make(&world.b).await, NewKey::generate().unwrap());
+    world.catalog.revoke_key(&world.operator, world.b.tenant(), revoked.id).await.unwrap();
+    let other_secret = NewKey::generate().unwrap().reveal();
+    for id in [ours.id, revoked.id, absent.id()] {
+        let rows = sqlx::query(sql::FIND_KEY).bind(id.to_string()).fetch_all(&world.catalog.inner.readers).await;
+        assert_eq!(rows.unwrap().len(), 1, "{id}");
+        let wrong = format!("isk_{}{}", &id.to_string()[4..], &other_secret[30..]);
+        assert!(world.catalog.find(&wrong.parse().unwrap()).await.unwrap().is_none(), "{id}");
+        assert!(world.catalog.cached(id).is_none(), "{id}");
+    }
+    assert!(world.catalog.find(&absent.reveal().parse().unwrap()).await.unwrap().is_none());
+    assert!(world.catalog.find(&key.reveal().parse().unwrap()).await.unwrap().is_some());
+    assert!(world.catalog.cached(ours.id).is_some());
 }
