@@ -51,9 +51,9 @@ pub(crate) struct Args {
     /// Keep storage here across runs; a throw-away directory unless given
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Build agents in Rust to the bytes that `insula build` makes, which takes seconds; otherwise they need more fuel here
+    /// Build agents in Rust in less time: without optimisation over crates, so that they need more fuel than in production
     #[arg(long)]
-    release: bool,
+    quick: bool,
     /// Show the whole bill of each call, and its host calls by kind
     #[arg(long, short)]
     verbose: bool,
@@ -111,7 +111,7 @@ async fn develop(args: &Args, data: &Path, folders: Vec<Folder>, terminal: &Term
     let (stop, stopping) = tokio::sync::watch::channel(());
     let logs = follow_logs(&runtime, &tenants, stopping, terminal).await?;
     let watch = Watch::start(&folders)?;
-    let purpose = if args.release { Purpose::Deploy } else { Purpose::Reload };
+    let purpose = if args.quick { Purpose::Reload } else { Purpose::Deploy };
     let agents = Agents { runtime: &runtime, tenants: &tenants, folders, versions, purpose, terminal };
     let ended = tokio::select! {
         ended = agents.keep_deployed(watch, &keyboard.pressed.rebuild) => ended,
