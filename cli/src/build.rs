@@ -29,6 +29,21 @@ pub(crate) use tools::Gap;
 
 /// The most output of a build that is kept to be shown when it fails.
 const OUTPUT_LIMIT: usize = 1 << 20;
+/// What a build for a reload leaves out of what the project's own profile may ask for. It optimises each function as much.
+const QUICKLY: [(&str, &str); 3] = [
+    ("CARGO_PROFILE_RELEASE_LTO", "off"),
+    ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16"),
+    ("CARGO_PROFILE_RELEASE_INCREMENTAL", "true"),
+];
+
+/// What a build is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Purpose {
+    /// To be deployed: as the project says.
+    Deploy,
+    /// To be tried as soon as it was saved: cargo compiles anew what was changed, and does not optimise over crates.
+    Reload,
+}
 
 /// Builds the agent in `dir` and returns the path of its component. With `quiet`, no progress is shown.
 ///
@@ -40,7 +55,7 @@ pub fn build(dir: &Path, quiet: bool) -> anyhow::Result<PathBuf> {
     let manifest = Manifest::load(dir)?;
     let terminal = Terminal::new(false);
     let progress = (!quiet).then(|| terminal.progress(&format!("building {}", manifest.name)));
-    let built = compile(dir, &manifest);
+    let built = compile(dir, &manifest, Purpose::Deploy);
     drop(progress);
     built.map_err(|broken| broken.show(&terminal))
 }
@@ -90,7 +105,7 @@ pub(crate) fn gap(dir: &Path, manifest: &Manifest) -> anyhow::Result<Option<Gap>
 }
 
 /// Builds the agent of a folder whose manifest was read. Where nothing has changed since the last time, it does nothing.
-pub(crate) fn compile(dir: &Path, manifest: &Manifest) -> Result<PathBuf, Broken> {
+pub(crate) fn compile(dir: &Path, manifest: &Manifest, purpose: Purpose) -> Result<PathBuf, Broken> {
     if let Some(gap) = gap(dir, manifest)? {
         return Err(Broken::from(anyhow::Error::from(gap.failure)));
     }
@@ -102,6 +117,9 @@ pub(crate) fn compile(dir: &Path, manifest: &Manifest) -> Result<PathBuf, Broken
             }
             let mut command = command_in(dir, program);
             command.args(arguments);
+            if purpose == Purpose::Reload && manifest.language == Language::Rust {
+                command.envs(QUICKLY);
+            }
             let advice = "install it, put it on the PATH, or correct `command` in insula.toml";
             let line = std::iter::once(program).chain(arguments).map(String::as_str).collect::<Vec<_>>().join(" ");
             run(command, manifest, &line, advice)?;
@@ -204,9 +222,22 @@ mod tests {
     fn a_failing_build_keeps_its_output() {
         let folder = folder("['sh', '-c', 'echo it is broken >&2; exit 3']");
         let manifest = Manifest::load(folder.path()).unwrap();
-        let broken = compile(folder.path(), &manifest).unwrap_err();
+        let broken = compile(folder.path(), &manifest, Purpose::Deploy).unwrap_err();
         assert_eq!(broken.output, b"it is broken\n");
         assert!(broken.error.to_string().contains("failed"));
+    }
+
+    #[test]
+    fn only_a_reload_leaves_out_what_takes_cargo_longest() {
+        let folder = folder("['sh', '-c', 'mkdir -p out && echo $CARGO_PROFILE_RELEASE_LTO > out/a.wasm']");
+        let mut manifest = Manifest::load(folder.path()).unwrap();
+        let mut built = |language, purpose| {
+            manifest.language = language;
+            std::fs::read_to_string(compile(folder.path(), &manifest, purpose).unwrap()).unwrap()
+        };
+        assert_eq!(built(Language::Rust, Purpose::Reload), "off\n");
+        assert_eq!(built(Language::Rust, Purpose::Deploy), "\n");
+        assert_eq!(built(Language::Js, Purpose::Reload), "\n");
     }
 
     #[test]

@@ -139,16 +139,25 @@ fn a_compiler_ends_with_its_host_however_that_ends() {
             let of = format!("/proc/{id}");
             // It has taken the whole component in, and is within its limits.
             status(Path::new(&of), "NoNewPrivs").is_some_and(|value| value == "1")
+                && (!has_seccomp() || status(Path::new(&of), "Seccomp").is_some_and(|value| value == "2"))
                 && status(Path::new(&of), "VmRSS").is_some_and(|size| size.len() >= "50000 kB".len())
         };
         children(host.process.id()).into_iter().find(working)
     });
     assert_eq!(theirs.invoke("echo", "hello").text(), "hello");
     let of = format!("/proc/{worker}");
-    if has_seccomp() {
-        assert_eq!(status(Path::new(&of), "Seccomp").as_deref(), Some("2"));
+    let threads: Vec<_> = fs::read_dir(format!("{of}/task")).unwrap().map(|thread| thread.unwrap().path()).collect();
+    let processors = std::thread::available_parallelism().unwrap().get();
+    assert_eq!(threads.len(), 1 + processors.min(4), "a compiler has a thread for each processor, and its first");
+    for thread in &threads {
+        assert_eq!(status(thread, "NoNewPrivs").as_deref(), Some("1"), "{}", thread.display());
+        if has_seccomp() {
+            assert_eq!(status(thread, "Seccomp").as_deref(), Some("2"), "{}", thread.display());
+        }
+        let niceness = fs::read_to_string(thread.join("stat")).unwrap();
+        let niceness = niceness.rsplit(") ").next().unwrap().split(' ').nth(16).unwrap();
+        assert_eq!(niceness, "13", "{}", thread.display());
     }
-    assert_eq!(fs::read_dir(format!("{of}/task")).unwrap().count(), 1, "a compiler has one thread");
     host.process.kill();
     eventually("the compiler has ended", || match status(Path::new(&of), "State") {
         None => Some(()),

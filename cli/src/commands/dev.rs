@@ -17,6 +17,7 @@ use insula_server::ServerSettings;
 use serde_json::json;
 use tokio::sync::watch::Receiver;
 
+use crate::build::Purpose;
 use crate::failure::{Explain, Failure};
 use crate::host::landlock::Off;
 use crate::host::{self, Serving};
@@ -50,6 +51,9 @@ pub(crate) struct Args {
     /// Keep storage here across runs; a throw-away directory unless given
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
+    /// Build agents in Rust in less time: without optimisation over crates, so that they need more fuel than in production
+    #[arg(long)]
+    quick: bool,
     /// Show the whole bill of each call, and its host calls by kind
     #[arg(long, short)]
     verbose: bool,
@@ -107,7 +111,8 @@ async fn develop(args: &Args, data: &Path, folders: Vec<Folder>, terminal: &Term
     let (stop, stopping) = tokio::sync::watch::channel(());
     let logs = follow_logs(&runtime, &tenants, stopping, terminal).await?;
     let watch = Watch::start(&folders)?;
-    let agents = Agents { runtime: &runtime, tenants: &tenants, folders, versions, terminal };
+    let purpose = if args.quick { Purpose::Reload } else { Purpose::Deploy };
+    let agents = Agents { runtime: &runtime, tenants: &tenants, folders, versions, purpose, terminal };
     let ended = tokio::select! {
         ended = agents.keep_deployed(watch, &keyboard.pressed.rebuild) => ended,
         () = keyboard.pressed.quit.notified() => {

@@ -7,6 +7,7 @@ mod probe;
 mod sandbox;
 mod scan;
 mod starter;
+mod threads;
 mod weight;
 pub mod worker;
 

@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io;
+use std::num::NonZeroUsize;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{ExitStatus, Stdio};
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use super::line::{Joined, Line, Ticket};
 use super::probe::Attempt;
 use super::sandbox::Sandbox;
 use super::starter::Starter;
+use super::threads;
 use super::worker::{Header, Verdict, Wanted};
 use crate::deploy_error::DeployError;
 use crate::engine::Check;
@@ -33,8 +35,8 @@ const PANICKED: i32 = 101;
 const SCANS: usize = 2;
 /// How much of a component is read for a worker at a time, in bytes.
 const PIECE: usize = 256 << 10;
-/// How many times its share of a processor's time a compilation may take on the clock. A worker has a low priority: where
-/// every processor has a guest that spins it gets a quarter of one, and a component of JavaScript takes 22 seconds of one.
+/// How many times its time of processors a compilation may take on the clock. A worker has a low priority: where every
+/// processor has a guest that spins it gets a quarter of each, and a component of SpiderMonkey takes 14 seconds of one.
 const CLOCK: u32 = 2;
 /// How long a worker that was killed may take to be gone. The kernel needs microseconds.
 const LAST_RITES: Duration = Duration::from_secs(5);
@@ -53,6 +55,8 @@ pub(crate) struct CompilerPool {
     deadline: Duration,
     memory: u64,
     artefact: u64,
+    /// Threads of each worker.
+    threads: usize,
 }
 
 #[derive(Debug)]
@@ -79,6 +83,7 @@ impl CompilerPool {
             deadline: settings.compile_deadline,
             memory: settings.compile_memory_bytes.get(),
             artefact: settings.artefact_bytes.get(),
+            threads: threads_of_each(settings.compilers),
         }))
     }
 
@@ -202,6 +207,7 @@ impl CompilerPool {
             memory: self.memory,
             seconds: self.deadline.as_secs().max(1),
             artefact: self.artefact,
+            threads: self.threads,
             host: std::process::id(),
         };
         input.write_all(&header.to_bytes()).await?;
@@ -266,6 +272,12 @@ impl CompilerPool {
             }
         }
     }
+}
+
+/// How many threads a worker has: its share of the processors, where all workers are at work.
+fn threads_of_each(compilers: NonZeroUsize) -> usize {
+    let processors = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    (processors.get() / compilers).clamp(1, threads::MOST)
 }
 
 /// Kills a worker and waits until it is gone, so that its place is free when it is given on.

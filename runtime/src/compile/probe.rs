@@ -1,5 +1,5 @@
-//! What the worker tries when it is asked to show that its sandbox bites (B5): to open, list, connect, send, run and
-//! spawn; and then to compile, because a filter that stops compiling is no use either.
+//! What the worker tries when it is asked to show that its sandbox bites (B5), on each of its threads: to open, list,
+//! connect, send, run and spawn, after it has compiled, because a filter that stops compiling is no use either.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use serde::{Deserialize, Serialize};
 
 use super::sandbox::Sandbox;
+use super::threads::Threads;
 
 /// One thing that the worker tried.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,14 +16,30 @@ use super::sandbox::Sandbox;
 pub(crate) struct Attempt {
     /// What.
     pub(crate) act: String,
-    /// Whether the kernel refused it, and not for another reason.
+    /// Whether the kernel refused it, and not for another reason, and to every thread.
     pub(crate) refused: bool,
     /// Whether what is in force says that it must be.
     pub(crate) expected: bool,
 }
 
-/// Tries each thing that a compiler that was taken over would try first.
-pub(super) fn attempts(sandbox: &Sandbox) -> Vec<Attempt> {
+/// Tries each thing that a compiler that was taken over would try first. What one thread may do, the worker may.
+pub(super) fn attempts(threads: &Threads, sandbox: &Sandbox) -> Vec<Attempt> {
+    together(threads.everywhere(|| attempts_here(sandbox)))
+}
+
+fn together(each: impl IntoIterator<Item = Vec<Attempt>>) -> Vec<Attempt> {
+    let mut each = each.into_iter();
+    let mut worker = each.next().unwrap_or_default();
+    for thread in each {
+        for (all, one) in worker.iter_mut().zip(thread) {
+            all.refused &= one.refused;
+        }
+    }
+    worker
+}
+
+/// Tries them on the thread that calls.
+fn attempts_here(sandbox: &Sandbox) -> Vec<Attempt> {
     let nowhere = SocketAddr::from((Ipv4Addr::LOCALHOST, 1));
     let (landlock, seccomp) = (sandbox.landlock, sandbox.seccomp);
     let files = landlock.is_some() || seccomp;
@@ -72,10 +89,36 @@ mod tests {
 
     #[test]
     fn what_a_sandbox_refuses_is_open_without_one() {
-        for attempt in attempts(&Sandbox::default()) {
+        for attempt in attempts_here(&Sandbox::default()) {
             assert!(!attempt.expected && !attempt.refused, "{attempt:?}");
         }
         let whole = Sandbox { landlock: Some(7), seccomp: true, missing: Vec::new() };
-        assert!(attempts(&whole).iter().all(|attempt| attempt.expected));
+        assert!(attempts_here(&whole).iter().all(|attempt| attempt.expected));
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn one_thread_that_is_not_shut_in_is_found() {
+        use std::sync::atomic::{AtomicUsize, Ordering};
+
+        use super::super::sandbox::{filter, give_up_rights};
+
+        let first = std::thread::current().id();
+        // Of three threads, as many shut in as is asked, and never the one that runs this test.
+        let refused = |shut_in: usize| {
+            let (threads, taken) = (Threads::start(3).unwrap(), AtomicUsize::new(0));
+            let each = threads.everywhere(|| {
+                let is_first = std::thread::current().id() == first;
+                if !is_first && taken.fetch_add(1, Ordering::Relaxed) < shut_in {
+                    give_up_rights().unwrap();
+                    seccompiler::apply_filter(&filter().unwrap()).unwrap();
+                }
+                (!is_first).then(|| attempts_here(&Sandbox::default()))
+            });
+            together(each.into_iter().flatten()).into_iter().all(|attempt| attempt.refused)
+        };
+        assert!(refused(3));
+        assert!(!refused(2));
+        assert!(!refused(0));
     }
 }

@@ -1,6 +1,6 @@
 //! What the compile worker shuts itself in with, on top of its rlimits, before it parses a byte of a stranger's: no new
-//! privileges, Landlock without a single right, and a seccomp filter that leaves what compiling needs. Reasons:
-//! docs/decisions/0016-compile-worker-and-landlock.md.
+//! privileges, Landlock without a single right, and a seccomp filter that leaves what compiling needs, each on every thread
+//! that it has. Reasons: docs/decisions/0016-compile-worker-and-landlock.md and 0026-threads-of-a-compile-worker.md.
 //!
 //! Both are used as far as the kernel has them, and what is in force is said. What is said to be in force is tried, once
 //! for each start of a host (B5): see [`probe`](super::probe).
@@ -31,9 +31,11 @@ impl Sandbox {
 
 #[cfg(target_os = "linux")]
 pub(super) use linux::enter;
+#[cfg(all(test, target_os = "linux"))]
+pub(super) use linux::{filter, give_up_rights};
 
 #[cfg(not(target_os = "linux"))]
-pub(super) fn enter() -> std::io::Result<Sandbox> {
+pub(super) fn enter(_threads: &super::threads::Threads) -> std::io::Result<Sandbox> {
     Ok(Sandbox { missing: vec!["landlock and seccomp: not on this system".to_owned()], ..Sandbox::default() })
 }
 
@@ -52,6 +54,7 @@ mod linux {
     };
 
     use super::Sandbox;
+    use crate::compile::threads::Threads;
 
     /// The newest version of Landlock's interface whose rights are all taken away here. An older kernel takes away those
     /// that it knows.
@@ -62,12 +65,36 @@ mod linux {
     #[cfg(target_arch = "aarch64")]
     const ARCHITECTURE: TargetArch = TargetArch::aarch64;
 
-    /// Shuts this process in, as far as the kernel can.
+    /// Shuts this process in with all its threads, as far as the kernel can.
     ///
     /// # Errors
     ///
-    /// When the kernel has one of the two and refused it: then the worker must not read a component.
-    pub(crate) fn enter() -> io::Result<Sandbox> {
+    /// When the kernel has one of the two and refused it to one of the threads: then the worker must not read a component.
+    pub(crate) fn enter(threads: &Threads) -> io::Result<Sandbox> {
+        // Landlock is about the thread that asks for it: each does.
+        let mut each = threads.everywhere(give_up_rights);
+        let mut sandbox = each.pop().unwrap_or_else(|| Err(io::Error::other("no thread was shut in")))?;
+        for other in each {
+            if other? != sandbox {
+                return Err(io::Error::other("landlock: not the same on every thread"));
+            }
+        }
+        // A filter can be asked for all threads at once, also for one that nobody here knows of.
+        match seccompiler::apply_filter_all_threads(&filter()?) {
+            Ok(()) => sandbox.seccomp = true,
+            // What a kernel without filters answers.
+            Err(seccompiler::Error::Seccomp(error))
+                if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EINVAL)) =>
+            {
+                sandbox.missing.push("seccomp: not on this kernel".to_owned());
+            }
+            Err(error) => return Err(io::Error::other(format!("seccomp: {error}"))),
+        }
+        Ok(sandbox)
+    }
+
+    /// Shuts the thread that calls in with Landlock, as far as the kernel can.
+    pub(in crate::compile) fn give_up_rights() -> io::Result<Sandbox> {
         rustix::thread::set_no_new_privs(true)?;
         let mut sandbox = Sandbox::default();
         let status = without_rights().map_err(|error| io::Error::other(format!("landlock: {error}")))?;
@@ -77,16 +104,6 @@ mod linux {
             }
             LandlockStatus::NotEnabled => sandbox.missing.push("landlock: switched off on this kernel".to_owned()),
             LandlockStatus::NotImplemented => sandbox.missing.push("landlock: not on this kernel".to_owned()),
-        }
-        match seccompiler::apply_filter(&filter()?) {
-            Ok(()) => sandbox.seccomp = true,
-            // What a kernel without filters answers.
-            Err(seccompiler::Error::Seccomp(error))
-                if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EINVAL)) =>
-            {
-                sandbox.missing.push("seccomp: not on this kernel".to_owned());
-            }
-            Err(error) => return Err(io::Error::other(format!("seccomp: {error}"))),
         }
         Ok(sandbox)
     }
@@ -105,7 +122,7 @@ mod linux {
 
     /// What compiling needs, and nothing else: anonymous memory that is never executable, reading standard input, writing
     /// standard output and error, time, random bytes, locks, and its own end. Everything else answers `EPERM`.
-    fn filter() -> io::Result<BpfProgram> {
+    pub(in crate::compile) fn filter() -> io::Result<BpfProgram> {
         let arg = |index, operator, value| SeccompCondition::new(index, SeccompCmpArgLen::Dword, operator, value);
         let is = |index, value| arg(index, SeccompCmpOp::Eq, value);
         let none_of = |index, mask| arg(index, SeccompCmpOp::MaskedEq(mask), 0);

@@ -2,9 +2,9 @@
 //!
 //! It opens no file, no socket and no data directory: the component comes on standard input, behind a header of
 //! little-endian 64-bit numbers (what is wanted, address space in bytes, processor time in seconds, the most bytes of
-//! the artefact, the host's process id); the artefact goes to standard output, which is a file that the host opened; one
-//! line of JSON on standard error says how it went. It limits itself and shuts itself in before it parses the first byte
-//! of the component, and ends when its host does.
+//! the artefact, threads, the host's process id); the artefact goes to standard output, which is a file that the host opened; one
+//! line of JSON on standard error says how it went. It limits itself, starts its threads, and shuts all of them in before
+//! it parses the first byte of the component, and ends when its host does.
 
 use std::io::{self, Read, Write};
 use std::process::ExitCode;
@@ -15,12 +15,13 @@ use serde::{Deserialize, Serialize};
 
 use super::probe::{self, Attempt};
 use super::sandbox::{self, Sandbox};
+use super::threads::Threads;
 use crate::engine::config;
 
-/// Uploads are compiled when there is nothing better to do: behind guests, which have 5. Not the lowest priority of all:
-/// where every processor has a guest that spins, this leaves a compiler a quarter of one, so that an upload still ends
-/// within its deadline on the clock; 19 would leave it a twentieth.
-const NICENESS: i32 = 10;
+/// Uploads are compiled when there is nothing better to do: behind guests, which have 8. Not the lowest priority of all:
+/// where every processor has a guest that spins, this leaves a compiling thread a quarter of each, so that an upload still
+/// ends within its deadline on the clock; 19 would leave it a twelfth. One thread of 10 weighs as much as two of 13.
+const NICENESS: i32 = 13;
 /// Files that the worker may have open. It opens none.
 const FILES: u64 = 16;
 /// A component to show with that compiling works within the sandbox.
@@ -46,13 +47,16 @@ pub(crate) struct Header {
     pub(crate) seconds: u64,
     /// The most bytes of the artefact.
     pub(crate) artefact: u64,
+    /// Threads to compile on.
+    pub(crate) threads: usize,
     /// The process that started the worker.
     pub(crate) host: u32,
 }
 
 impl Header {
     pub(crate) fn to_bytes(self) -> Vec<u8> {
-        let numbers = [self.wanted as u64, self.memory, self.seconds, self.artefact, u64::from(self.host)];
+        let (threads, host) = (self.threads as u64, u64::from(self.host));
+        let numbers = [self.wanted as u64, self.memory, self.seconds, self.artefact, threads, host];
         numbers.iter().flat_map(|number| number.to_le_bytes()).collect()
     }
 
@@ -63,8 +67,9 @@ impl Header {
         };
         let wanted = if number()? == Wanted::Probe as u64 { Wanted::Probe } else { Wanted::Compile };
         let (memory, seconds, artefact) = (number()?, number()?, number()?);
+        let threads = usize::try_from(number()?).map_err(io::Error::other)?;
         let host = u32::try_from(number()?).map_err(io::Error::other)?;
-        Ok(Self { wanted, memory, seconds, artefact, host })
+        Ok(Self { wanted, memory, seconds, artefact, threads, host })
     }
 }
 
@@ -108,9 +113,11 @@ fn work() -> io::Result<Verdict> {
         return Err(io::Error::other("the host that started this worker is gone"));
     }
     limit_self(&header)?;
+    let threads = Threads::start(header.threads)?;
+    no_more_threads()?;
     // Made before the process is shut in: it looks at the machine, and at nothing of the component.
     let engine = config::compiler().map_err(|error| io::Error::other(format!("{error:#}")))?;
-    let sandbox = sandbox::enter()?;
+    let sandbox = sandbox::enter(&threads)?;
     let component = match header.wanted {
         // Text will do: the engine's own reader of it is compiled in.
         Wanted::Probe => SMALL.as_bytes().to_vec(),
@@ -120,12 +127,12 @@ fn work() -> io::Result<Verdict> {
             component
         }
     };
-    let artefact = match engine.precompile_component(&component) {
+    let artefact = match threads.run(|| engine.precompile_component(&component)) {
         Ok(artefact) => artefact,
         Err(error) => return Ok(Verdict::Refused { reason: format!("{error:#}") }),
     };
     if header.wanted == Wanted::Probe {
-        return Ok(Verdict::Probed { attempts: probe::attempts(&sandbox), sandbox });
+        return Ok(Verdict::Probed { attempts: probe::attempts(&threads, &sandbox), sandbox });
     }
     let bytes = artefact.len() as u64;
     if bytes > header.artefact {
@@ -163,8 +170,12 @@ fn limit_self(header: &Header) -> io::Result<()> {
     limit(Resource::Fsize, header.artefact)?;
     limit(Resource::Nofile, FILES)?;
     limit(Resource::Core, 0)?;
-    // For a kernel without filters. Whoever may do everything is not held by it.
-    limit(Resource::Nproc, 0)?;
+    // It is this thread's, and of those that this thread starts from here on.
     let _ = setpriority_process(None, NICENESS);
     Ok(())
+}
+
+/// For a kernel without filters. Whoever may do everything is not held by it.
+fn no_more_threads() -> io::Result<()> {
+    Ok(setrlimit(Resource::Nproc, Rlimit { current: Some(0), maximum: Some(0) })?)
 }

@@ -89,15 +89,13 @@ fn pooled(settings: &EngineSettings) -> wasmtime::Result<Config> {
     Ok(config)
 }
 
-/// The engine of the compile worker: the same code, without a pool, on one thread.
+/// The engine of the compile worker: the same code, without a pool, on as many threads as the worker has.
 ///
 /// # Errors
 ///
 /// When this processor is not supported.
 pub(crate) fn compiler() -> wasmtime::Result<Engine> {
-    let mut config = base();
-    config.parallel_compilation(false);
-    new_engine(&config)
+    new_engine(base().parallel_compilation(true))
 }
 
 #[expect(clippy::disallowed_methods, reason = "A3: this is the one constructor")]

@@ -9,7 +9,7 @@ use insula_runtime::{Runtime, VersionRecord};
 use serde_json::json;
 use tokio::sync::Notify;
 
-use crate::build::Broken;
+use crate::build::{Broken, Purpose};
 use crate::failure::{Explain, Failure};
 use crate::host;
 use crate::manifest::{Language, Manifest};
@@ -72,6 +72,7 @@ pub(super) struct Agents<'host> {
     pub(super) tenants: &'host [Tenant],
     pub(super) folders: Vec<Folder>,
     pub(super) versions: Versions,
+    pub(super) purpose: Purpose,
     pub(super) terminal: &'host Terminal,
 }
 
@@ -149,8 +150,8 @@ impl Agents<'_> {
 
     async fn build(&self, folder: &Folder) -> Result<Agent, Broken> {
         let progress = self.terminal.progress(&format!("building {}", folder.manifest.name));
-        let (path, manifest) = (folder.path.clone(), folder.manifest.clone());
-        let built = tokio::task::spawn_blocking(move || Agent::build(&path, manifest)).await;
+        let (path, manifest, purpose) = (folder.path.clone(), folder.manifest.clone(), self.purpose);
+        let built = tokio::task::spawn_blocking(move || Agent::build(&path, manifest, purpose)).await;
         drop(progress);
         built.unwrap_or_else(|error| Err(Broken::from(anyhow::Error::from(error).context("the build was cut short"))))
     }
