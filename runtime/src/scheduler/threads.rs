@@ -1,5 +1,6 @@
 //! The guest threads: a small executor over the fair queue.
 
+mod answers;
 mod stand_in;
 
 use std::cell::Cell;
@@ -13,9 +14,10 @@ use std::time::Duration;
 
 use async_task::{Builder, Runnable, Task};
 use insula_tenancy::TenantId;
-use parking_lot::{Condvar, Mutex};
+use parking_lot::{Condvar, Mutex, MutexGuard};
 use tokio::runtime::Handle;
 
+use self::answers::Answer;
 use super::clock::CallClock;
 use super::queue::{FairQueue, Slice};
 use super::slice_clock;
@@ -175,6 +177,7 @@ impl SchedulerHandle {
         let Some(mut slice) = SLICE.get() else {
             return false;
         };
+        answers::tell();
         let ran = CallClock::slice_so_far();
         if self.0.least.load(Ordering::Relaxed) <= slice.virtual_time(ran) {
             return true;
@@ -237,6 +240,7 @@ impl Shared {
 
 fn run(shared: &Shared, number: usize, pulse: Option<&Pulse>) {
     NUMBER.set(number);
+    answers::hold();
     let mut ended: Option<Duration> = None;
     if let Some(pulse) = pulse {
         pulse.begin();
@@ -256,6 +260,10 @@ fn run(shared: &Shared, number: usize, pulse: Option<&Pulse>) {
                 state.give_sign(number);
                 break popped;
             }
+            if answers::any() {
+                MutexGuard::unlocked(&mut state, answers::tell);
+                continue;
+            }
             if shared.stopped.load(Ordering::SeqCst) {
                 return;
             }
@@ -270,7 +278,11 @@ fn run(shared: &Shared, number: usize, pulse: Option<&Pulse>) {
             }
         };
         drop(state);
-        ended = Some(turn(slice, runnable));
+        let tenant = runnable.metadata().tenant;
+        answers::begins(tenant);
+        let took = turn(slice, runnable);
+        answers::ended(tenant, took);
+        ended = Some(took);
     }
 }
 
@@ -288,7 +300,8 @@ impl<T> Future for CallTask<T> {
 
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<T> {
         match &mut self.task {
-            Some(task) => Pin::new(task).poll(context),
+            Some(task) if task.is_finished() => Pin::new(task).poll(context),
+            Some(task) => Pin::new(task).poll(&mut Context::from_waker(&Answer::to(context.waker()))),
             None => Poll::Pending,
         }
     }

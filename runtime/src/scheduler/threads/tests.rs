@@ -170,3 +170,22 @@ fn tenants_that_are_all_within_something_that_no_tick_ends_do_not_keep_another_f
     }
     assert!(!stage.waits(), "nobody waits any more");
 }
+
+#[test]
+fn an_answer_comes_though_the_tenants_next_call_computes_without_end() {
+    let stage = Stage::with_threads(1, TICK);
+    let (ours, theirs) = (TenantId::generate(), TenantId::generate());
+    let (begin, done) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
+    let first = stage.spawn(theirs, stuck(&begin));
+    let answered = stage.spawn(ours, async {});
+    let (handle, endless) = (stage.scheduler.handle(), clock());
+    let (alone, was_alone) = mpsc::channel();
+    let spinning = spin(&handle, &endless, &done, alone);
+    let spinning = handle.spawn(ours, &stage.weight, endless, spinning);
+    begin.store(true, Ordering::SeqCst);
+    stage.control.block_on(answered);
+    was_alone.recv().unwrap();
+    done.store(true, Ordering::SeqCst);
+    stage.control.block_on(first);
+    stage.control.block_on(spinning);
+}
