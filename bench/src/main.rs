@@ -3,6 +3,7 @@
 
 mod bodies;
 mod cache;
+mod calls;
 mod cores;
 mod dense;
 mod echo;
