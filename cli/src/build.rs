@@ -4,11 +4,13 @@
 //! Nothing is installed unless it was asked for (`install.rs`), but for Rust's own target. What compilers print is passed on
 //! as it is.
 
+mod brake;
 pub(crate) mod doctor;
 mod freshness;
 mod install;
 mod javascript;
 mod python;
+mod quick;
 mod toolchain;
 pub(crate) mod tools;
 
@@ -24,24 +26,19 @@ use crate::failure::{Explain, Failure};
 use crate::manifest::{Language, Manifest, Recipe};
 use crate::terminal::{self, Terminal};
 
+pub(crate) use brake::Brake;
 pub(crate) use install::install_for;
+pub(crate) use quick::Quick;
 pub(crate) use tools::Gap;
 
 /// The most output of a build that is kept to be shown when it fails.
 const OUTPUT_LIMIT: usize = 1 << 20;
-/// What a build for a reload leaves out of what the project's own profile may ask for. It optimises each function as much.
-const QUICKLY: [(&str, &str); 3] = [
-    ("CARGO_PROFILE_RELEASE_LTO", "off"),
-    ("CARGO_PROFILE_RELEASE_CODEGEN_UNITS", "16"),
-    ("CARGO_PROFILE_RELEASE_INCREMENTAL", "true"),
-];
-
 /// What a build is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Purpose {
     /// To be deployed: as the project says.
     Deploy,
-    /// To be tried as soon as it was saved: cargo compiles anew what was changed, and does not optimise over crates.
+    /// To be tried as soon as it was saved: quickly where there is such a build, else as the project says.
     Reload,
 }
 
@@ -55,7 +52,7 @@ pub fn build(dir: &Path, quiet: bool) -> anyhow::Result<PathBuf> {
     let manifest = Manifest::load(dir)?;
     let terminal = Terminal::new(false);
     let progress = (!quiet).then(|| terminal.progress(&format!("building {}", manifest.name)));
-    let built = compile(dir, &manifest, Purpose::Deploy);
+    let built = compile(dir, &manifest, Purpose::Deploy, None);
     drop(progress);
     built.map_err(|broken| broken.show(&terminal))
 }
@@ -104,12 +101,19 @@ pub(crate) fn gap(dir: &Path, manifest: &Manifest) -> anyhow::Result<Option<Gap>
     }
 }
 
-/// Builds the agent of a folder whose manifest was read. Where nothing has changed since the last time, it does nothing.
-pub(crate) fn compile(dir: &Path, manifest: &Manifest, purpose: Purpose) -> Result<PathBuf, Broken> {
+/// Builds the agent of a folder whose manifest was read. Where nothing has changed since the last time, it does nothing. A
+/// brake is for the build command of an agent's own, and does nothing in other languages.
+pub(crate) fn compile(
+    dir: &Path,
+    manifest: &Manifest,
+    purpose: Purpose,
+    brake: Option<&Brake>,
+) -> Result<PathBuf, Broken> {
     if let Some(gap) = gap(dir, manifest)? {
         return Err(Broken::from(anyhow::Error::from(gap.failure)));
     }
-    let component = dir.join(&manifest.component);
+    let quick = (purpose == Purpose::Reload).then(|| Quick::of(manifest)).flatten();
+    let component = dir.join(quick.as_ref().map_or(&manifest.component, |quick| &quick.component));
     match &manifest.recipe {
         Recipe::Command { program, arguments } => {
             if manifest.language == Language::Rust {
@@ -117,12 +121,12 @@ pub(crate) fn compile(dir: &Path, manifest: &Manifest, purpose: Purpose) -> Resu
             }
             let mut command = command_in(dir, program);
             command.args(arguments);
-            if purpose == Purpose::Reload && manifest.language == Language::Rust {
-                command.envs(QUICKLY);
+            if let Some(quick) = &quick {
+                command.envs(quick.environment(dir));
             }
             let advice = "install it, put it on the PATH, or correct `command` in insula.toml";
             let line = std::iter::once(program).chain(arguments).map(String::as_str).collect::<Vec<_>>().join(" ");
-            run(command, manifest, &line, advice)?;
+            run_under(brake, command, manifest, &line, advice)?;
         }
         Recipe::JavaScript { entry, engine } => javascript::build(dir, manifest, entry, *engine)?,
         Recipe::Python { entry } => python::build(dir, manifest, entry)?,
@@ -163,13 +167,28 @@ fn command_in(dir: &Path, program: impl AsRef<OsStr>) -> Command {
 }
 
 /// Runs a step of a build, and keeps what it printed for when it fails. Returns what it wrote to standard output.
-fn run(mut command: Command, manifest: &Manifest, line: &str, advice: &str) -> Result<Vec<u8>, Broken> {
+fn run(command: Command, manifest: &Manifest, line: &str, advice: &str) -> Result<Vec<u8>, Broken> {
+    run_under(None, command, manifest, line, advice)
+}
+
+/// The same, where somebody may end it.
+fn run_under(
+    brake: Option<&Brake>,
+    mut command: Command,
+    manifest: &Manifest,
+    line: &str,
+    advice: &str,
+) -> Result<Vec<u8>, Broken> {
     command.stdout(Stdio::piped()).stderr(Stdio::piped());
     if terminal::errors_in_colour() {
         command.env("CARGO_TERM_COLOR", "always").env("FORCE_COLOR", "1");
     }
     let started = format!("cannot run `{}`", command.get_program().to_string_lossy());
-    let mut child = command.spawn().explain(started, advice)?;
+    let spawned = match brake {
+        Some(brake) => brake.start(&mut command),
+        None => command.spawn(),
+    };
+    let mut child = spawned.explain(started, advice)?;
     let (said, errors) = (child.stdout.take(), child.stderr.take());
     // Both at once, or a child that fills one pipe would wait for ever.
     let (said, errors) = std::thread::scope(|scope| {
@@ -177,6 +196,9 @@ fn run(mut command: Command, manifest: &Manifest, line: &str, advice: &str) -> R
         let errors = errors.map(keep_tail).unwrap_or_default();
         (reader.join().unwrap_or_default(), errors)
     });
+    if let Some(brake) = brake {
+        brake.release();
+    }
     let status = child.wait().explain("cannot wait for the build", "run the build again")?;
     if status.success() {
         return Ok(said);
@@ -222,22 +244,44 @@ mod tests {
     fn a_failing_build_keeps_its_output() {
         let folder = folder("['sh', '-c', 'echo it is broken >&2; exit 3']");
         let manifest = Manifest::load(folder.path()).unwrap();
-        let broken = compile(folder.path(), &manifest, Purpose::Deploy).unwrap_err();
+        let broken = compile(folder.path(), &manifest, Purpose::Deploy, None).unwrap_err();
         assert_eq!(broken.output, b"it is broken\n");
         assert!(broken.error.to_string().contains("failed"));
     }
 
     #[test]
-    fn only_a_reload_leaves_out_what_takes_cargo_longest() {
-        let folder = folder("['sh', '-c', 'mkdir -p out && echo $CARGO_PROFILE_RELEASE_LTO > out/a.wasm']");
-        let mut manifest = Manifest::load(folder.path()).unwrap();
+    fn only_a_reload_leaves_out_what_takes_cargo_longest_and_elsewhere() {
+        let folder = tempfile::tempdir().unwrap();
+        let say = "d=${CARGO_TARGET_DIR:-target}/wasm32-wasip2/release; mkdir -p $d; echo \"$CARGO_PROFILE_RELEASE_LTO\" > $d/a.wasm";
+        let manifest = format!(
+            "[agent]\nname = 'a'\nlanguage = 'rust'\n[build]\ncommand = ['sh', '-c', '{say}']\ncomponent = 'target/wasm32-wasip2/release/a.wasm'\n"
+        );
+        let mut manifest = Manifest::parse(&manifest, Path::new("insula.toml")).unwrap();
         let mut built = |language, purpose| {
             manifest.language = language;
-            std::fs::read_to_string(compile(folder.path(), &manifest, purpose).unwrap()).unwrap()
+            std::fs::read_to_string(compile(folder.path(), &manifest, purpose, None).unwrap()).unwrap()
         };
         assert_eq!(built(Language::Rust, Purpose::Reload), "off\n");
         assert_eq!(built(Language::Rust, Purpose::Deploy), "\n");
         assert_eq!(built(Language::Js, Purpose::Reload), "\n");
+    }
+
+    #[test]
+    fn a_brake_ends_a_build_with_all_that_it_began_and_lets_none_begin() {
+        let folder = folder("['sh', '-c', 'echo begun; sleep 600 & wait']");
+        let manifest = Manifest::load(folder.path()).unwrap();
+        let brake = Brake::default();
+        let broken = std::thread::scope(|scope| {
+            let build = scope.spawn(|| compile(folder.path(), &manifest, Purpose::Deploy, Some(&brake)));
+            while !build.is_finished() && !brake.is_holding() {
+                std::thread::yield_now();
+            }
+            brake.pull();
+            build.join().unwrap().unwrap_err()
+        });
+        assert!(broken.error.to_string().contains("failed"), "{:#}", broken.error);
+        let broken = compile(folder.path(), &manifest, Purpose::Deploy, Some(&brake)).unwrap_err();
+        assert!(broken.error.to_string().contains("cannot run"), "{:#}", broken.error);
     }
 
     #[test]

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use insula_runtime::{AgentName, Report};
 
-use crate::build::{self, Broken, Purpose};
+use crate::build::{self, Brake, Broken, Purpose};
 use crate::failure::{Explain, Failure};
 use crate::manifest::Manifest;
 use crate::terminal::Terminal;
@@ -29,14 +29,19 @@ impl Agent {
         }
         let manifest = Manifest::load(path)?;
         let progress = terminal.progress(&format!("building {}", manifest.name));
-        let agent = Self::build(path, manifest, Purpose::Deploy);
+        let agent = Self::build(path, manifest, Purpose::Deploy, None);
         drop(progress);
         agent.map_err(|broken| broken.show(terminal))
     }
 
-    /// Builds the agent of a folder whose manifest was read.
-    pub(crate) fn build(folder: &Path, manifest: Manifest, purpose: Purpose) -> Result<Self, Broken> {
-        let path = build::compile(folder, &manifest, purpose)?;
+    /// Builds the agent of a folder whose manifest was read; whoever has the brake may end it.
+    pub(crate) fn build(
+        folder: &Path,
+        manifest: Manifest,
+        purpose: Purpose,
+        brake: Option<&Brake>,
+    ) -> Result<Self, Broken> {
+        let path = build::compile(folder, &manifest, purpose, brake)?;
         let folder = folder.canonicalize().ok();
         let agent = Self { component: read(&path)?, path, manifest: Some(manifest), folder };
         agent.check_capabilities()?;

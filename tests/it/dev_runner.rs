@@ -79,8 +79,13 @@ struct Runner {
 }
 
 impl Runner {
+    /// With one build for each save, unless something else is said: every event is then known beforehand.
     fn start(desk: &Desk, folder: &Folder, more: &[&str]) -> Self {
-        let arguments = ["dev", folder.path(), "--json", "--listen", "127.0.0.1:0"];
+        Self::start_with("whole", desk, folder, more)
+    }
+
+    fn start_with(reload: &str, desk: &Desk, folder: &Folder, more: &[&str]) -> Self {
+        let arguments = ["dev", folder.path(), "--json", "--listen", "127.0.0.1:0", "--reload", reload];
         let process = desk.start(&[arguments.as_slice(), more].concat());
         let ready = process.event("ready");
         let address = ready["url"].as_str().unwrap().strip_prefix("http://").unwrap().parse().unwrap();
@@ -99,6 +104,19 @@ impl Runner {
             event["version"].as_str().unwrap().to_owned()
         });
         deployed.collect()
+    }
+
+    /// Waits for a version of every tenant that was built in this way, and returns their digest, which is one.
+    fn digest_built(&self, quick: bool, number: u64) -> String {
+        let mut digests = self.tenants.iter().map(|tenant| {
+            let event = self.process.event("deployed");
+            assert_eq!((&event["tenant"], &event["number"]), (&json!(tenant.id), &json!(number)), "{event}");
+            assert_eq!(event["quick"], quick, "{event}");
+            event["digest"].as_str().unwrap().to_owned()
+        });
+        let first = digests.next().unwrap();
+        assert!(digests.all(|digest| digest == first));
+        first
     }
 
     /// Waits for a failure that says this. One save may be seen as two changes, and fail twice.
@@ -189,6 +207,38 @@ fn an_edit_becomes_a_version_while_calls_go_on_and_a_broken_edit_changes_nothing
 }
 
 #[test]
+fn a_save_in_rust_is_there_quickly_and_then_as_production_would_build_it() {
+    let desk = Desk::new();
+    let folder = Folder::new(&desk);
+    folder.save("one");
+    let tenants = ["--tenant", "acme", "--tenant", "globex"];
+    let runner = Runner::start_with("quick-then-whole", &desk, &folder, &tenants);
+    runner.digest_built(false, 1);
+    assert_eq!(runner.process.event("quick-ready")["agent"], "echo");
+    folder.save("two");
+    let quick = runner.digest_built(true, 2);
+    let whole = runner.digest_built(false, 3);
+    assert_ne!(quick, whole);
+    for tenant in &runner.tenants {
+        assert_eq!(tenant.invoke("echo", "now").text(), "two");
+        let shown = runner.process.event("call");
+        assert_eq!((&shown["tenant"], &shown["quick"]), (&json!(tenant.id), &json!(false)), "{shown}");
+    }
+    // Saved as it is: nothing is built in its place.
+    folder.save("two");
+    eventually("it was looked at", || runner.process.errors().contains("nothing has changed in it").then_some(()));
+
+    // What `insula build` leaves is the whole build, whatever was built quickly in between.
+    folder.write("this is no Rust");
+    runner.failed("the build of `echo` failed");
+    folder.save("two");
+    let built = desk.run(&["build", folder.path(), "--json"]).done().json();
+    assert_eq!(built["digest"], json!(whole), "{built}");
+    runner.process.signal("INT");
+    assert_eq!(runner.process.end().code, 0);
+}
+
+#[test]
 fn while_it_runs_the_profile_names_its_host_and_what_was_there_comes_back() {
     let desk = Desk::new();
     let folder = Folder::new(&desk);
@@ -223,8 +273,8 @@ fn on_a_terminal_a_key_builds_anew_and_another_stops() {
     let name = ptsname(&ours, Vec::new()).unwrap().into_string().unwrap();
     let theirs = fs::File::options().read(true).write(true).open(name).unwrap();
     let mut keys = fs::File::from(ours);
-    let arguments =
-        ["dev", folder.path(), "--json", "--listen", "127.0.0.1:0", "--tenant", "acme", "--tenant", "globex"];
+    let started = ["dev", folder.path(), "--json", "--listen", "127.0.0.1:0", "--reload", "whole"];
+    let arguments = [started.as_slice(), &["--tenant", "acme", "--tenant", "globex"]].concat();
     let process = Process::start_at(desk.command(&arguments), theirs.into());
     process.event("ready");
     let first: Vec<_> = (0..2).map(|_| process.event("deployed")["version"].clone()).collect();

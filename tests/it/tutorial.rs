@@ -33,7 +33,8 @@ fn the_commands_of_the_tutorial_work_in_their_order() {
     assert!(script.lines().count() > 30 && script.contains("insula deploy"), "{script}");
 
     // `insula` on the path: the binary under test, on ports of its own; and a Rust project that does not begin from nothing.
-    let (bin, shared) = (desk.path("bin"), agents::folder("target/newcomer"));
+    // No other project is built in that folder: cargo would take its component for this one's, since both have one name.
+    let (bin, shared) = (desk.path("bin"), agents::folder("target/tutorial"));
     fs::create_dir(&bin).unwrap();
     fs::create_dir_all(&shared).unwrap();
     let program = binary().display().to_string();

@@ -16,7 +16,7 @@ const GROUPS: [(&str, &[&str]); 4] = [
 ];
 
 /// Command lines, and what they do.
-const EXAMPLES: [(&str, &str); 72] = [
+const EXAMPLES: [(&str, &str); 73] = [
     ("insula demo", "the tour; needs nothing, leaves nothing behind"),
     ("insula new greeter --lang rust", "a project in ./greeter"),
     ("insula new agents/greeter --lang python", "the same in Python, in another folder"),
@@ -34,6 +34,7 @@ const EXAMPLES: [(&str, &str); 72] = [
     ("insula dev", "the agent in this folder, at http://127.0.0.1:7400"),
     ("insula dev agents/greeter agents/triage --tenant acme --tenant globex", "two agents, for two tenants"),
     ("insula dev --data ./dev-data", "keeps storage across runs"),
+    ("insula dev --reload whole", "Rust as in production at each save, and later"),
     ("insula check target/wasm32-wasip2/release/agent.wasm", "what a host would make of it"),
     ("insula doctor", "what is missing here, and the command that gets it"),
     ("insula login --url http://127.0.0.1:7400 --key isk_TENANT", "keeps a tenant's key in the profile"),

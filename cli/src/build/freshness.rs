@@ -35,9 +35,14 @@ impl Stamp {
         if lines.next() != Some(FORM) || lines.next() != Some(self.recipe.as_str()) {
             return false;
         }
+        // A folder that was copied has a stamp that speaks of where it was, and of files that do not change with it.
+        let Ok(component) = fs::canonicalize(&self.component) else { return false };
         let mut checked = 0_usize;
         for line in lines {
             let Some((expected, path)) = line.split_once("  ") else { return false };
+            if checked == 0 && Path::new(path) != component {
+                return false;
+            }
             let Ok(found) = digest(Path::new(path)) else { return false };
             if found != expected {
                 return false;
@@ -120,6 +125,21 @@ mod tests {
         assert!(!stamp.is_fresh(), "a file is gone");
         stamp.write(&inputs);
         assert!(!stamp.is_fresh(), "a stamp over a file that is gone was written");
+    }
+
+    #[test]
+    fn a_folder_that_was_copied_is_built_anew() {
+        let desk = tempfile::tempdir().unwrap();
+        let path = |name: &str| desk.path().join(name);
+        for folder in ["first", "copy"] {
+            fs::create_dir(path(folder)).unwrap();
+            fs::write(path(folder).join("a.wasm"), "component").unwrap();
+            fs::write(path(folder).join("one.js"), "source").unwrap();
+        }
+        Stamp::new(&path("first/a.wasm"), "quickjs").write(&BTreeSet::from([path("first/one.js")]));
+        fs::copy(path("first/a.wasm.stamp"), path("copy/a.wasm.stamp")).unwrap();
+        assert!(Stamp::new(&path("first/a.wasm"), "quickjs").is_fresh());
+        assert!(!Stamp::new(&path("copy/a.wasm"), "quickjs").is_fresh(), "its stamp is the first one's");
     }
 
     #[test]

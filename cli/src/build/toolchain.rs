@@ -11,7 +11,7 @@ use crate::failure::{Explain, Failure};
 use super::command_in;
 use super::tools::Found;
 
-const TARGET: &str = "wasm32-wasip2";
+pub(super) const TARGET: &str = "wasm32-wasip2";
 
 /// Whether the target is there.
 pub(super) fn target(dir: &Path) -> Found {

@@ -3,9 +3,13 @@
 //! Tenants are made by an operator's act and log in with their keys, as anywhere else (T1); limits are the same.
 
 mod agents;
+mod behind;
 mod calls;
+mod deployment;
+mod folder;
 mod keyboard;
 mod keys;
+mod sources;
 mod tenants;
 mod watch;
 
@@ -17,7 +21,6 @@ use insula_server::ServerSettings;
 use serde_json::json;
 use tokio::sync::watch::Receiver;
 
-use crate::build::Purpose;
 use crate::failure::{Explain, Failure};
 use crate::host::landlock::Off;
 use crate::host::{self, Serving};
@@ -28,8 +31,9 @@ use crate::profile::Profile;
 use crate::signals::Orders;
 use crate::terminal::{self, Terminal, bold, dim};
 
-use agents::{Agents, Folder};
+use agents::{Agents, Reload};
 use calls::{Style, Versions};
+use folder::Folder;
 use keyboard::Keyboard;
 use keys::Keys;
 use tenants::Tenant;
@@ -51,9 +55,9 @@ pub(crate) struct Args {
     /// Keep storage here across runs; a throw-away directory unless given
     #[arg(long, value_name = "DIR")]
     data: Option<PathBuf>,
-    /// Build agents in Rust in less time: without optimisation over crates, so that they need more fuel than in production
-    #[arg(long)]
-    quick: bool,
+    /// Which builds of agents in Rust follow a save
+    #[arg(long, value_enum, value_name = "BUILDS", default_value_t = Reload::QuickThenWhole)]
+    reload: Reload,
     /// Show the whole bill of each call, and its host calls by kind
     #[arg(long, short)]
     verbose: bool,
@@ -68,7 +72,7 @@ pub(crate) fn run(args: Args, terminal: &Terminal) -> anyhow::Result<()> {
     for path in &args.folders {
         folders.push(Folder::open(path)?);
     }
-    agents::check_names(&folders)?;
+    folder::check_names(&folders)?;
     let throw_away = tempfile::tempdir().explain("cannot make a temporary directory", "make room, or set TMPDIR")?;
     let data = args.data.clone().unwrap_or_else(|| throw_away.path().join("data"));
     let control = host::control_threads()?;
@@ -111,8 +115,7 @@ async fn develop(args: &Args, data: &Path, folders: Vec<Folder>, terminal: &Term
     let (stop, stopping) = tokio::sync::watch::channel(());
     let logs = follow_logs(&runtime, &tenants, stopping, terminal).await?;
     let watch = Watch::start(&folders)?;
-    let purpose = if args.quick { Purpose::Reload } else { Purpose::Deploy };
-    let agents = Agents { runtime: &runtime, tenants: &tenants, folders, versions, purpose, terminal };
+    let agents = Agents { runtime: &runtime, tenants: &tenants, folders, versions, reload: args.reload, terminal };
     let ended = tokio::select! {
         ended = agents.keep_deployed(watch, &keyboard.pressed.rebuild) => ended,
         () = keyboard.pressed.quit.notified() => {

@@ -1,69 +1,46 @@
 //! Building and deploying: once at the start, and again whenever something that an agent is built from is saved.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant};
 
-use insula_runtime::{Runtime, VersionRecord};
+use insula_runtime::Runtime;
 use serde_json::json;
 use tokio::sync::Notify;
 
-use crate::build::{Broken, Purpose};
-use crate::failure::{Explain, Failure};
-use crate::host;
-use crate::manifest::{Language, Manifest};
+use crate::build::{Broken, Purpose, Quick};
+use crate::manifest::Manifest;
 use crate::source::Agent;
-use crate::terminal::{self, Terminal, bold, dim, mark};
+use crate::terminal::Terminal;
 
-use super::calls::{Known, Versions};
+use super::behind::{Behind, Done, Work};
+use super::calls::Versions;
+use super::deployment::Origin;
+use super::folder::Folder;
+use super::sources::Sources;
 use super::tenants::Tenant;
 use super::watch::Watch;
 
 /// How often it is looked whether every folder is there.
 const LOOK_AGAIN: Duration = Duration::from_millis(500);
 
-/// An agent's folder.
-#[derive(Debug, Clone)]
-pub(super) struct Folder {
-    /// Absolute, without links.
-    pub(super) path: PathBuf,
-    /// As it was when it could last be read.
-    pub(super) manifest: Manifest,
-    /// What was last deployed of it to every tenant.
-    deployed: Option<Deployed>,
+/// Which builds of an agent in Rust follow a save.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(super) enum Reload {
+    /// A quick one first, then the whole one behind it, so that bills are soon production's
+    QuickThenWhole,
+    /// The quick one alone: it takes more fuel than production's
+    Quick,
+    /// The whole one alone
+    Whole,
 }
 
-/// What decides whether a build is worth a deployment.
-#[derive(Debug, Clone, PartialEq, Eq)]
-struct Deployed {
-    digest: String,
-    config: BTreeMap<String, String>,
-}
-
-impl Folder {
-    pub(super) fn open(path: &Path) -> anyhow::Result<Self> {
-        let path = path.canonicalize().explain(
-            format_args!("cannot find the agent's folder {}", path.display()),
-            "give the folder that holds the agent's insula.toml",
-        )?;
-        Ok(Self { manifest: Manifest::load(&path)?, path, deployed: None })
-    }
-}
-
-/// Two folders of one name would take turns in replacing each other.
-pub(super) fn check_names(folders: &[Folder]) -> anyhow::Result<()> {
-    let mut seen: BTreeMap<String, &Path> = BTreeMap::new();
-    for folder in folders {
-        let name = folder.manifest.name.to_string();
-        if let Some(other) = seen.insert(name.clone(), &folder.path) {
-            return Err(Failure::usage(format_args!("two folders hold an agent called `{name}`"))
-                .because(format_args!("{} and {}", other.display(), folder.path.display()))
-                .advise("give each agent a name of its own in its insula.toml")
-                .into());
-        }
-    }
-    Ok(())
+/// Why an agent is built.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reason {
+    /// Its sources were saved: somebody waits to try them.
+    Saved,
+    /// Anything else.
+    Wanted,
 }
 
 /// The agents of a dev runner and whom they are deployed to.
@@ -72,7 +49,7 @@ pub(super) struct Agents<'host> {
     pub(super) tenants: &'host [Tenant],
     pub(super) folders: Vec<Folder>,
     pub(super) versions: Versions,
-    pub(super) purpose: Purpose,
+    pub(super) reload: Reload,
     pub(super) terminal: &'host Terminal,
 }
 
@@ -80,24 +57,29 @@ impl Agents<'_> {
     /// Deploys every agent now, each again when it changes, and all when somebody wants that. Ends only when watching fails.
     pub(super) async fn keep_deployed(mut self, mut watch: Watch, rebuild: &Notify) -> anyhow::Result<()> {
         let all: BTreeSet<usize> = (0..self.folders.len()).collect();
-        let mut changed = all.clone();
+        let mut behind = Behind::default();
+        let (mut changed, mut reason) = (all.clone(), Reason::Wanted);
         loop {
             // Before they are looked at: one that goes or comes meanwhile has moved since.
             let gone = self.gone();
             let mut watched_changed = false;
             for index in changed {
-                watched_changed |= self.refresh(index).await;
+                watched_changed |= self.refresh(index, reason, &mut behind).await;
             }
             if watched_changed {
                 watch = Watch::start(&self.folders)?;
             }
-            changed = tokio::select! {
-                changed = watch.next() => changed,
-                () = rebuild.notified() => all.clone(),
+            (changed, reason) = tokio::select! {
+                changed = watch.next() => (changed, Reason::Saved),
+                () = rebuild.notified() => (all.clone(), Reason::Wanted),
                 // What watches a folder follows it where it goes, and sees nothing of one that takes its place.
                 moved = self.moved(&gone) => {
                     watch = Watch::start(&self.folders)?;
-                    moved
+                    (moved, Reason::Wanted)
+                }
+                done = behind.next(&self.folders) => {
+                    self.settle(done).await;
+                    (BTreeSet::new(), Reason::Wanted)
                 }
             };
         }
@@ -122,144 +104,102 @@ impl Agents<'_> {
 
     /// Builds and deploys one agent; what fails is shown, and the version before stays. Says whether the manifest now
     /// names other paths to watch.
-    async fn refresh(&mut self, index: usize) -> bool {
-        let Some(folder) = self.folders.get(index).cloned() else { return false };
-        let started = Instant::now();
-        let manifest = match Manifest::load(&folder.path) {
+    async fn refresh(&mut self, index: usize, reason: Reason, behind: &mut Behind) -> bool {
+        let Some(before) = self.folders.get(index).cloned() else { return false };
+        let manifest = match Manifest::load(&before.path) {
             Ok(manifest) => manifest,
             Err(error) => {
-                self.failed("build-failed", &folder, &Broken::from(error));
+                behind.give_up_settling(index);
+                self.failed("build-failed", &before, &Broken::from(error));
                 return false;
             }
         };
-        let watched_changed = manifest.watch != folder.manifest.watch;
-        let folder = Folder { manifest, ..folder };
-        let built = self.build(&folder).await;
-        let deployed = match built {
-            Ok(agent) => self.deploy(&folder, &agent, started).await,
-            Err(broken) => {
-                self.failed("build-failed", &folder, &broken);
-                folder.deployed.clone()
+        let watched_changed = manifest.watch != before.manifest.watch;
+        let mut folder = Folder { manifest, ..before };
+        let sources = read_sources(&folder).await;
+        let same =
+            |purpose| sources.is_some() && folder.built.as_ref() == sources.clone().map(|now| (purpose, now)).as_ref();
+        if reason == Reason::Saved && behind.is_settling(index) && same(Purpose::Reload) {
+            // One save may be seen as two: what it needs is on its way.
+            return false;
+        }
+        behind.give_up_settling(index);
+        let has_quick = Quick::of(&folder.manifest).is_some();
+        let is_quick = has_quick
+            && match self.reload {
+                Reload::Quick => true,
+                Reload::Whole => false,
+                // Until the first quick build is there it would be the slower one, and what is built already is not built again.
+                Reload::QuickThenWhole => {
+                    reason == Reason::Saved && behind.is_warm(index) && sources.is_some() && !same(Purpose::Deploy)
+                }
+            };
+        let purpose = if is_quick { Purpose::Reload } else { Purpose::Deploy };
+        let started = Instant::now();
+        match self.build(&folder, purpose).await {
+            Ok(agent) => {
+                let from = Origin { purpose, sources, built_us: micros(started) };
+                let is_there = self.deploy(&mut folder, &agent, from).await;
+                if is_there && has_quick && self.reload == Reload::QuickThenWhole {
+                    match purpose {
+                        Purpose::Reload => behind.want(index, Work::Settle),
+                        Purpose::Deploy if !behind.is_warm(index) => behind.want(index, Work::Warm),
+                        Purpose::Deploy => {}
+                    }
+                }
             }
-        };
+            Err(broken) => self.failed("build-failed", &folder, &broken),
+        }
         if let Some(place) = self.folders.get_mut(index) {
-            *place = Folder { deployed, ..folder };
+            *place = folder;
         }
         watched_changed
     }
 
-    async fn build(&self, folder: &Folder) -> Result<Agent, Broken> {
+    async fn build(&self, folder: &Folder, purpose: Purpose) -> Result<Agent, Broken> {
         let progress = self.terminal.progress(&format!("building {}", folder.manifest.name));
-        let (path, manifest, purpose) = (folder.path.clone(), folder.manifest.clone(), self.purpose);
-        let built = tokio::task::spawn_blocking(move || Agent::build(&path, manifest, purpose)).await;
+        let (path, manifest) = (folder.path.clone(), folder.manifest.clone());
+        let built = tokio::task::spawn_blocking(move || Agent::build(&path, manifest, purpose, None)).await;
         drop(progress);
         built.unwrap_or_else(|error| Err(Broken::from(anyhow::Error::from(error).context("the build was cut short"))))
     }
 
-    /// Deploys a build to every tenant, unless it is what they have. Answers with what they have now.
-    async fn deploy(&self, folder: &Folder, agent: &Agent, started: Instant) -> Option<Deployed> {
-        let built_us = micros(started);
-        let report = match agent.report() {
-            Ok(report) => report,
-            Err(error) => {
-                self.failed("deploy-failed", folder, &Broken::from(error));
-                return folder.deployed.clone();
+    /// Takes what was built behind a reload: the whole build of what was deployed quickly takes its place.
+    async fn settle(&mut self, done: Done) {
+        let Done { index, work, built, took } = done;
+        let Some(mut folder) = self.folders.get(index).cloned() else { return };
+        if work == Work::Warm {
+            // One that fails is none: saves are built whole.
+            if built.is_ok() && self.terminal.is_json() {
+                self.terminal.event(&json!({"event": "quick-ready", "agent": folder.manifest.name}));
             }
-        };
-        let wanted = Deployed { digest: report.digest, config: folder.manifest.config.clone() };
-        if folder.deployed.as_ref() == Some(&wanted) {
-            self.terminal.note(format_args!("  {} {}", folder.manifest.name, dim("built; nothing has changed in it")));
-            return Some(wanted);
+            return;
         }
-        let started = Instant::now();
-        let mut numbers = Vec::new();
-        // What an interpreter runs has its own words for where it failed, and its component is large.
-        let is_native = folder.manifest.language == Language::Rust;
-        let component: Option<Arc<[u8]>> = is_native.then(|| agent.component.as_slice().into());
-        for tenant in self.tenants {
-            let name = &folder.manifest.name;
-            if let Some(present) = self.present(tenant, folder, &wanted).await {
-                numbers.push(self.deployed(tenant, folder, component.as_ref(), &present));
-                continue;
+        match built {
+            Ok(agent) => {
+                // Had they changed since, it would have been given up.
+                let sources = folder.built.take().map(|(_, sources)| sources);
+                let from = Origin { purpose: Purpose::Deploy, sources, built_us: micros_of(took) };
+                self.deploy(&mut folder, &agent, from).await;
             }
-            let progress = self.terminal.progress(&format!("deploying {name} to {}", tenant.name));
-            let deployed = host::deploy(self.runtime, &tenant.scope, name, agent, &BTreeMap::new()).await;
-            drop(progress);
-            match deployed {
-                Ok(deployed) => numbers.push(self.deployed(tenant, folder, component.as_ref(), &deployed.version)),
-                Err(error) => {
-                    self.failed("deploy-failed", folder, &Broken::from(error));
-                    return None;
-                }
-            }
+            Err(broken) => self.failed("build-failed", &folder, &broken),
         }
-        let size = u64::try_from(agent.component.len()).unwrap_or(u64::MAX);
-        numbers.dedup();
-        let numbers: Vec<_> = numbers.iter().map(|number| terminal::count(*number)).collect();
-        self.terminal.note(format_args!(
-            "{} {} version {}  {}",
-            mark(true),
-            bold(&folder.manifest.name),
-            numbers.join(", "),
-            dim(format_args!(
-                "{}, built in {}, deployed in {}",
-                terminal::bytes(size),
-                terminal::duration_us(built_us),
-                terminal::duration_us(micros(started))
-            ))
-        ));
-        Some(wanted)
-    }
-
-    /// The version that answers already, where it is this very component: a data directory that was kept has it from
-    /// the run before.
-    async fn present(&self, tenant: &Tenant, folder: &Folder, wanted: &Deployed) -> Option<VersionRecord> {
-        let is_first = folder.deployed.is_none() && wanted.config.is_empty();
-        let agent = if is_first { self.runtime.agent(&tenant.scope, &folder.manifest.name).await.ok() } else { None };
-        agent?.active.filter(|version| version.digest.to_string() == wanted.digest)
-    }
-
-    /// Tells scripts of one deployment, and answers with the version's number.
-    fn deployed(
-        &self,
-        tenant: &Tenant,
-        folder: &Folder,
-        component: Option<&Arc<[u8]>>,
-        version: &VersionRecord,
-    ) -> u64 {
-        let known = Known { number: version.number, component: component.cloned(), folder: folder.path.clone() };
-        self.versions.add(version.id, known);
-        if self.terminal.is_json() {
-            self.terminal.event(&json!({
-                "event": "deployed",
-                "tenant": tenant.id,
-                "agent": folder.manifest.name,
-                "version": version.id,
-                "number": version.number,
-                "digest": version.digest,
-            }));
-        }
-        version.number
-    }
-
-    fn failed(&self, event: &str, folder: &Folder, broken: &Broken) {
-        self.terminal.pass_on(&broken.output);
-        self.terminal.fail(&broken.error);
-        let stays = if folder.deployed.is_some() { "the version before stays" } else { "waiting for a change" };
-        self.terminal.note(format_args!("{} {} {}", mark(false), bold(&folder.manifest.name), dim(stays)));
-        if self.terminal.is_json() {
-            let failure = Failure::read(&broken.error);
-            self.terminal.event(&json!({
-                "event": event,
-                "agent": folder.manifest.name,
-                "error": failure.what(),
-                "because": failure.reasons(),
-                "output": anstream::adapter::strip_str(&String::from_utf8_lossy(&broken.output)).to_string(),
-            }));
+        if let Some(place) = self.folders.get_mut(index) {
+            *place = folder;
         }
     }
 }
 
-fn micros(since: Instant) -> u64 {
-    u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX)
+/// Reads what the agent is built from, where nobody else waits.
+async fn read_sources(folder: &Folder) -> Option<Sources> {
+    let (path, manifest) = (folder.path.clone(), folder.manifest.clone());
+    tokio::task::spawn_blocking(move || Sources::read(&path, &manifest)).await.ok().flatten()
+}
+
+pub(super) fn micros(since: Instant) -> u64 {
+    micros_of(since.elapsed())
+}
+
+fn micros_of(time: Duration) -> u64 {
+    u64::try_from(time.as_micros()).unwrap_or(u64::MAX)
 }

@@ -29,6 +29,8 @@ pub(super) struct Known {
     /// Where it may have debug information of the author's own code.
     pub(super) component: Option<Arc<[u8]>>,
     pub(super) folder: PathBuf,
+    /// Built for a reload: it takes more fuel than in production.
+    pub(super) is_quick: bool,
 }
 
 /// The versions that were deployed, the newest last.
@@ -110,7 +112,7 @@ impl Style {
             terminal.event(&event(call, known.as_ref(), &trouble));
             return;
         }
-        terminal.note(self.line(at_us, call, known.map(|known| known.number)));
+        terminal.note(self.line(at_us, call, known.as_ref()));
         terminal.note_all(&failure(call, trouble));
         if self.verbose {
             let kinds = call.host_calls.entries().map(|(kind, count)| (kind.name(), terminal::count(count)));
@@ -119,7 +121,7 @@ impl Style {
         }
     }
 
-    fn line(&self, at_us: u64, call: &Observed, number: Option<u64>) -> String {
+    fn line(&self, at_us: u64, call: &Observed, known: Option<&Known>) -> String {
         let status = match call.status {
             200..400 => good(call.status).to_string(),
             400..500 => warn(call.status).to_string(),
@@ -129,7 +131,7 @@ impl Style {
             Some(tenant) => format!("{tenant}/{}", call.agent),
             None => call.agent.to_string(),
         };
-        let version = number.map_or_else(String::new, |number| format!("v{number}"));
+        let version = known.map_or_else(String::new, |known| format!("v{}", known.number));
         let bill = &call.bill;
         let mut line = format!(
             "  {} {status} {} {} {:>9}  {} {:>12}  {} {:>9}",
@@ -147,6 +149,9 @@ impl Style {
             if count > 0 {
                 line = format!("{line}  {} {}", dim(name), terminal::count(count));
             }
+        }
+        if known.is_some_and(|known| known.is_quick) {
+            line = format!("{line}  {}", dim("quick build"));
         }
         line
     }
@@ -175,6 +180,7 @@ fn event(call: &Observed, known: Option<&Known>, trouble: &Trouble) -> serde_jso
         "tenant": call.tenant,
         "agent": call.agent,
         "number": known.map(|known| known.number),
+        "quick": known.is_some_and(|known| known.is_quick),
         "version": call.ran.map(|(_, version)| version),
         "invocation": call.ran.map(|(invocation, _)| invocation),
         "status": call.status,
@@ -225,9 +231,13 @@ mod tests {
     #[test]
     fn a_call_is_one_line() {
         let call = observed();
-        let line = style(&call).line(1_795_453_803_250_000, &call, Some(3));
+        let mut known = Known { number: 3, component: None, folder: PathBuf::new(), is_quick: false };
+        let line = style(&call).line(1_795_453_803_250_000, &call, Some(&known));
         let expected = "  17:10:03.250 200 acme/triage  v3      1.2 ms  fuel    1,204,333  memory     1 MiB  storage 2";
         assert_eq!(plain(&line), expected);
+        known.is_quick = true;
+        let line = style(&call).line(1_795_453_803_250_000, &call, Some(&known));
+        assert_eq!(plain(&line), format!("{expected}  quick build"), "its fuel is not production's");
     }
 
     #[test]
@@ -245,7 +255,7 @@ mod tests {
     fn only_the_newest_versions_are_kept() {
         let (versions, ids) = (Versions::default(), [(); VERSIONS + 1].map(|()| VersionId::generate()));
         for id in ids {
-            versions.add(id, Known { number: 1, component: None, folder: PathBuf::new() });
+            versions.add(id, Known { number: 1, component: None, folder: PathBuf::new(), is_quick: false });
         }
         assert!(versions.get(ids[0]).is_none() && versions.get(ids[VERSIONS]).is_some());
     }

@@ -12,14 +12,14 @@ use tokio::time::{Instant, sleep, timeout_at};
 use crate::failure::Explain;
 use crate::manifest;
 
-use super::agents::Folder;
+use super::folder::Folder;
 
 /// How long nothing may change before a build begins.
 const PAUSE: Duration = Duration::from_millis(150);
 /// How long changes are gathered at most.
 const PATIENCE: Duration = Duration::from_secs(2);
 /// Folders that builds and tools write to, and that no agent is built from.
-const IGNORED: [&str; 4] = ["target", "node_modules", ".git", "__pycache__"];
+pub(super) const IGNORED: [&str; 4] = ["target", "node_modules", ".git", "__pycache__"];
 
 /// Watches the folders of agents.
 pub(super) struct Watch {
