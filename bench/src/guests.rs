@@ -1,5 +1,5 @@
-//! `guests`: what it costs that guests are counted, sliced and shared out: the metering of generated code, the hand-over
-//! from one tenant's slice to another's, and a host that has nothing to do.
+//! `guests`: what it costs that guests are counted, sliced and shared out: the metering of generated code, an empty call, the
+//! hand-over from one tenant's slice to another's, and a host that has nothing to do.
 
 use std::path::Path;
 use std::time::{Duration, Instant};
@@ -8,6 +8,7 @@ use insula_runtime::tenancy::{Credential, Invoke, OperatorScope, TenantScope};
 use insula_runtime::{Call, EngineSettings, LimitsPatch, Runtime};
 use serde::Serialize;
 
+use crate::empty_call::{self, EmptyCall};
 use crate::metering::{self, Kernel};
 use crate::subject::Subject;
 use crate::subjects::{self, Neighbours};
@@ -32,6 +33,7 @@ pub(crate) struct Options {
 #[derive(Debug, Serialize)]
 struct Report {
     kernels: Vec<Kernel>,
+    empty_call: EmptyCall,
     slices: Slices,
     /// Of one processor, in percent.
     idle_percent: f64,
@@ -52,11 +54,15 @@ pub(crate) fn run(options: &Options) -> anyhow::Result<()> {
     let kernels = metering::measure(options.rounds)?;
     let folder = |name: &str| Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests").join(name);
     let (echo, hostile) = (insula_cli::build(&folder("echo"), true)?, insula_cli::build(&folder("hostile"), true)?);
+    let control = tokio::runtime::Runtime::new()?;
+    output::progress("an empty call");
+    let empty_call = control.block_on(empty_call::measure(options.rounds, &echo))?;
     output::progress("two tenants on one guest thread");
-    let slices = tokio::runtime::Runtime::new()?.block_on(slices(options, &hostile))?;
+    let slices = control.block_on(slices(options, &hostile))?;
+    drop(control);
     output::progress("a host that has nothing to do");
     let idle_percent = idle(&echo, &hostile, options.idle_seconds)?;
-    let report = Report { kernels, slices, idle_percent };
+    let report = Report { kernels, empty_call, slices, idle_percent };
     if options.json {
         output::line(&serde_json::to_string_pretty(&report)?);
     } else {
@@ -77,6 +83,8 @@ fn print(report: &Report) {
             both_ms / neither_ms
         ));
     }
+    output::line("");
+    output::line(&report.empty_call.line());
     output::line("");
     let Slices { tick_us, one_after_the_other_ms, at_once_ms, hand_overs, each_us } = &report.slices;
     output::line(&format!("two tenants that compute, on one guest thread, slices of {tick_us} us"));

@@ -7,6 +7,7 @@ mod calls;
 mod cores;
 mod dense;
 mod echo;
+mod empty_call;
 mod figures;
 mod guests;
 mod host;

@@ -107,7 +107,7 @@ pub(crate) struct Neighbours {
 }
 
 /// Every limit standard but the rate, which a benchmark is there to find.
-fn unhurried() -> LimitsPatch {
+pub(crate) fn unhurried() -> LimitsPatch {
     LimitsPatch { rate: Some(1_000_000), burst: Some(1_000_000), ..LimitsPatch::default() }
 }
 
