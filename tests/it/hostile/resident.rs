@@ -13,6 +13,8 @@ use crate::harness::{Desk, Raw, Served, Tenant, agents, eventually};
 const BOUND: u64 = 64 << 20;
 /// How many at once.
 const AT_ONCE: usize = 4;
+/// How anything may end on a slow machine, before it has used up what it is after. `hostile.rs` has what each ends with exactly.
+const TOO_SLOW: [&str; 2] = ["cpu-exhausted", "deadline-exceeded"];
 
 /// Every attack of the hostile guest that ends by itself or by a limit, and how: a code, or nothing where it is answered.
 fn guests() -> Vec<(Value, &'static [&'static str])> {
@@ -20,7 +22,7 @@ fn guests() -> Vec<(Value, &'static [&'static str])> {
     vec![
         (json!({ "attack": "spin" }), SPENT),
         (json!({ "attack": "recurse" }), &["agent-trap"]),
-        (json!({ "attack": "recurse-calling" }), &["agent-trap", "host-calls-exhausted", "deadline-exceeded"]),
+        (json!({ "attack": "recurse-calling" }), &["agent-trap", "host-calls-exhausted"]),
         (json!({ "attack": "panic" }), &["agent-trap"]),
         (json!({ "attack": "exit" }), &["agent-trap"]),
         (json!({ "attack": "half-writes" }), &["agent-trap"]),
@@ -38,9 +40,9 @@ fn guests() -> Vec<(Value, &'static [&'static str])> {
         (json!({ "attack": "stderr-flood", "count": 4_000 }), &[]),
         (json!({ "attack": "stdout-empty-writes" }), SPENT),
         (json!({ "attack": "host-call-flood" }), &["host-calls-exhausted"]),
-        (json!({ "attack": "host-bytes-flood" }), &["host-bytes-exhausted", "deadline-exceeded"]),
-        (json!({ "attack": "list-flood" }), &["host-bytes-exhausted", "deadline-exceeded", "agent-error"]),
-        (json!({ "attack": "commit-flood" }), &["host-calls-exhausted", "deadline-exceeded", "cpu-exhausted"]),
+        (json!({ "attack": "host-bytes-flood" }), &["host-bytes-exhausted"]),
+        (json!({ "attack": "list-flood" }), &["host-bytes-exhausted", "agent-error"]),
+        (json!({ "attack": "commit-flood" }), &["host-calls-exhausted"]),
         (json!({ "attack": "storage-flood" }), &[]),
         (json!({ "attack": "cache-flood", "bytes": 10_000, "count": 500 }), &[]),
         (json!({ "attack": "cache-huge" }), &[]),
@@ -67,7 +69,9 @@ fn attack(attacker: &Tenant, request: &Value, codes: &[&str]) {
     if reply.status == 200 {
         assert!(codes.is_empty() || codes.contains(&"agent-error"), "{request}: {}", reply.text());
     } else {
-        assert!(codes.contains(&reply.code().as_str()), "{request}: {}", reply.text());
+        let code = reply.code();
+        let expected = codes.iter().chain(&TOO_SLOW).any(|expected| *expected == code);
+        assert!(expected, "{request}: {}", reply.text());
     }
     assert!(reply.bill("fuel") > 0 && reply.bill("wall-us") > 0, "{request}: {}", reply.header("insula-bill"));
 }
