@@ -301,7 +301,9 @@ fn what_does_not_fit_or_makes_no_sense_is_refused_and_what_is_only_large_is_not(
     let spins = agents::edited("(func $spin (loop (br 0))) (start $spin)", "");
     target.bomber.deploy("spins", &spins);
     let reply = while_called(&target.neighbour, || target.bomber.invoke("spins", "hello"));
-    assert_eq!((reply.status, reply.code().as_str()), (508, "fuel-exhausted"), "{}", reply.text());
+    // Which of the two comes first is the machine's speed.
+    let spent = ["fuel-exhausted", "cpu-exhausted"].contains(&reply.code().as_str());
+    assert!(reply.status == 508 && spent, "{}", reply.text());
     let traps = agents::edited("(func $trap unreachable) (start $trap)", "");
     target.bomber.deploy("traps", &traps);
     let reply = target.bomber.invoke("traps", "hello");
