@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::thread::{self, JoinHandle, Thread};
 use std::time::Duration;
 
@@ -21,6 +21,7 @@ pub(crate) struct Ticker {
 #[derive(Debug, Default)]
 struct Shared {
     busy: AtomicU32,
+    ticks: AtomicU64,
     parked: AtomicBool,
     stopped: AtomicBool,
 }
@@ -52,6 +53,7 @@ impl Ticker {
     pub(crate) fn bell(&self) -> Bell {
         Bell {
             engine: self.engine.clone(),
+            shared: Arc::clone(&self.shared),
             #[cfg(test)]
             rung: Arc::default(),
         }
@@ -63,10 +65,11 @@ impl Ticker {
     }
 }
 
-/// Advances the epoch between two ticks. Cheap to clone.
+/// Advances the epoch between two ticks, and knows how many there were. Cheap to clone.
 #[derive(Clone)]
 pub(crate) struct Bell {
     engine: Engine,
+    shared: Arc<Shared>,
     #[cfg(test)]
     rung: Arc<std::sync::atomic::AtomicU64>,
 }
@@ -77,6 +80,11 @@ impl Bell {
         self.engine.increment_epoch();
         #[cfg(test)]
         self.rung.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Ticks so far. None passes while no guest thread has anything to do.
+    pub(crate) fn ticks(&self) -> u64 {
+        self.shared.ticks.load(Ordering::Relaxed)
     }
 
     /// How often it rang.
@@ -125,6 +133,7 @@ fn run(engine: &Engine, tick: Duration, shared: &Shared) {
             idle = 0;
         } else {
             thread::park_timeout(tick);
+            shared.ticks.fetch_add(1, Ordering::Relaxed);
             engine.increment_epoch();
         }
     }

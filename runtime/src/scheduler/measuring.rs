@@ -23,7 +23,7 @@ pub struct QueueTurn {
 /// Measures the queue with so many tenants that wait, over so many turns, each slice as long as it says.
 #[must_use]
 pub fn queue_turn(tenants: NonZeroUsize, turns: u32, slice: Duration) -> QueueTurn {
-    let queue = Mutex::new(FairQueue::new(Duration::from_micros(500)));
+    let queue = Mutex::new(FairQueue::new(Duration::from_micros(500), 2));
     // The weight of the standard tier.
     let weight = NonZeroU64::MIN.saturating_add(99);
     for _ in 0..tenants.get() {

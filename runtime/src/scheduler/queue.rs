@@ -10,6 +10,7 @@
 //!   Neither does running all that one has on too few threads: a tenant that cannot use its whole share falls at most
 //!   [`LAG`] of its own slices behind the floor (compare Chandra, Adler, Goyal and Shenoy, 2000, on weights that no
 //!   schedule can satisfy).
+//! - What could not be taken back at a tick is not lent: `unyielding.rs` holds it back while others are about.
 //! - A slice that nobody waits for goes on. That counts as a slice that ended and one that began: what was idle anyway is
 //!   no debt to whoever comes later.
 
@@ -18,7 +19,10 @@ use std::hash::Hash;
 use std::num::NonZeroU64;
 use std::time::Duration;
 
+use self::unyielding::{OVERRUN, Unyielding};
 use super::virtual_time::cost;
+
+mod unyielding;
 
 /// Slices that a tenant may fall behind while all of its calls run.
 const LAG: u64 = 2;
@@ -43,6 +47,7 @@ pub(crate) struct FairQueue<K, T> {
     running: usize,
     /// How many tenants there may be before those that owe nothing are looked for.
     crowded: usize,
+    unyielding: Unyielding<K>,
 }
 
 /// A virtual time, and the turn among equals.
@@ -56,6 +61,8 @@ struct Tenant<T> {
     items: VecDeque<T>,
     /// Slices that run now.
     running: usize,
+    /// The window in which it last queued a call.
+    seen: u64,
 }
 
 impl<T> Tenant<T> {
@@ -90,8 +97,8 @@ impl<K> Slice<K> {
 }
 
 impl<K: Copy + Eq + Hash, T> FairQueue<K, T> {
-    /// A queue for slices of about one tick.
-    pub(crate) fn new(tick: Duration) -> Self {
+    /// A queue for slices of about one tick, on so many threads.
+    pub(crate) fn new(tick: Duration, threads: usize) -> Self {
         Self {
             tick,
             tenants: HashMap::new(),
@@ -102,7 +109,13 @@ impl<K: Copy + Eq + Hash, T> FairQueue<K, T> {
             waiting: 0,
             running: 0,
             crowded: KEPT,
+            unyielding: Unyielding::new(threads),
         }
+    }
+
+    /// It is this many ticks since the start, whatever happens next.
+    pub(crate) fn at(&mut self, ticks: u64) {
+        self.unyielding.at(ticks);
     }
 
     /// The least virtual time of those that wait; the largest number when nobody does.
@@ -130,8 +143,10 @@ impl<K: Copy + Eq + Hash, T> FairQueue<K, T> {
             turn: 0,
             items: VecDeque::new(),
             running: 0,
+            seen: 0,
         });
         tenant.weight = weight;
+        self.unyielding.see(tenant);
         if tenant.items.is_empty() {
             catch_up(tenant, floor, self.tick);
             self.turns += 1;
@@ -142,8 +157,11 @@ impl<K: Copy + Eq + Hash, T> FairQueue<K, T> {
         self.waiting += 1;
     }
 
-    /// Takes the first item of the tenant that has had the least for its weight.
+    /// Takes the first item of the tenant that has had the least for its weight, unless what waits is held back.
     pub(crate) fn pop(&mut self) -> Option<(Slice<K>, T)> {
+        if self.unyielding.holds_back(self.ready.values(), &self.tenants) {
+            return None;
+        }
         let (_, key) = self.ready.pop_first()?;
         let tenant = self.tenants.get_mut(&key)?;
         let item = tenant.items.pop_front()?;
@@ -169,6 +187,9 @@ impl<K: Copy + Eq + Hash, T> FairQueue<K, T> {
         };
         tenant.running -= 1;
         self.running -= 1;
+        if took.saturating_sub(slice.paid) > self.tick * OVERRUN {
+            self.unyielding.overran(slice.key);
+        }
         let waits = !tenant.items.is_empty();
         if waits {
             self.ready.remove(&tenant.place());

@@ -66,7 +66,7 @@ struct Shared {
     /// The least virtual time of those that wait: what makes a slice end at its tick, read there without the lock.
     least: AtomicU64,
     stopped: AtomicBool,
-    /// Ends slices between two ticks.
+    /// Ends slices between two ticks, and counts them.
     bell: Bell,
 }
 
@@ -99,7 +99,7 @@ impl Scheduler {
         let stand_ins = threads;
         let shared = Arc::new(Shared {
             state: Mutex::new(State {
-                queue: FairQueue::new(tick),
+                queue: FairQueue::new(tick, threads),
                 idle: 0,
                 running: vec![None; threads + stand_ins],
                 signs: vec![0; threads + stand_ins],
@@ -212,9 +212,16 @@ impl State {
 }
 
 impl Shared {
+    /// The state, as of now.
+    fn lock(&self) -> MutexGuard<'_, State> {
+        let mut state = self.state.lock();
+        state.queue.at(self.bell.ticks());
+        state
+    }
+
     fn push(&self, runnable: Runnable<Meta>) {
         let (tenant, weight) = (runnable.metadata().tenant, runnable.metadata().weight.get());
-        let mut state = self.state.lock();
+        let mut state = self.lock();
         let before = state.queue.least();
         state.queue.push(tenant, weight, runnable);
         let least = state.queue.least();
@@ -246,7 +253,7 @@ fn run(shared: &Shared, number: usize, pulse: Option<&Pulse>) {
         pulse.begin();
     }
     loop {
-        let mut state = shared.state.lock();
+        let mut state = shared.lock();
         if let (Some(slice), Some(took)) = (SLICE.take(), ended.take()) {
             state.queue.charge(slice, took);
         }
@@ -271,7 +278,13 @@ fn run(shared: &Shared, number: usize, pulse: Option<&Pulse>) {
                 pulse.end();
             }
             state.idle += 1;
-            shared.work.wait(&mut state);
+            if state.queue.is_empty() {
+                shared.work.wait(&mut state);
+            } else {
+                // What waits is held back. It runs when others have not been about for a while, or in the place of its like.
+                shared.work.wait_for(&mut state, shared.tick);
+                state.queue.at(shared.bell.ticks());
+            }
             state.idle -= 1;
             if let Some(pulse) = pulse {
                 pulse.begin();

@@ -15,6 +15,8 @@ pub(super) struct Call {
     pub(super) tenant: usize,
     pub(super) burst: Duration,
     pub(super) pause: Duration,
+    /// Whether a tick ends its slice; else only the end of its burst does.
+    yields: bool,
     /// What is left of its burst.
     left: Duration,
     /// When it was queued.
@@ -53,7 +55,7 @@ pub(super) struct Simulator {
 impl Simulator {
     pub(super) fn new(threads: usize, weights: &[u64]) -> Self {
         Self {
-            queue: FairQueue::new(TICK),
+            queue: FairQueue::new(TICK, threads),
             threads: (0..threads).map(|_| None).collect(),
             sleeping: BinaryHeap::new(),
             calls: Vec::new(),
@@ -73,7 +75,15 @@ impl Simulator {
 
     /// A call of a tenant that computes and waits by turns, from now on.
     pub(super) fn begin(&mut self, tenant: usize, burst: Duration, pause: Duration) {
-        self.push(Call { tenant, burst, pause, left: burst, queued: self.now });
+        self.push(Call { tenant, burst, pause, yields: true, left: burst, queued: self.now });
+    }
+
+    /// Calls of a tenant that do one thing after the other which no tick ends, each so long.
+    pub(super) fn fill(&mut self, tenant: usize, calls: usize, burst: Duration) {
+        let pause = Duration::from_nanos(1);
+        for _ in 0..calls {
+            self.push(Call { tenant, burst, pause, yields: false, left: burst, queued: self.now });
+        }
     }
 
     fn push(&mut self, mut call: Call) {
@@ -89,7 +99,7 @@ impl Simulator {
     /// Goes on for so many ticks.
     pub(super) fn run(&mut self, ticks: u32) {
         let end = self.ticks + ticks;
-        self.fill();
+        self.occupy();
         while self.ticks < end {
             self.step(Duration::MAX);
         }
@@ -122,11 +132,12 @@ impl Simulator {
         }
         if then == tick {
             self.ticks += 1;
+            self.queue.at(self.ticks.into());
         }
         for thread in 0..self.threads.len() {
             self.look(thread, then == tick);
         }
-        self.fill();
+        self.occupy();
     }
 
     /// What becomes of the slice on a thread: its burst is over, or it gives way at the tick, or it goes on.
@@ -137,7 +148,7 @@ impl Simulator {
             let call = Call { left: running.call.burst, ..running.call };
             self.sleeping.push(Reverse((self.now + call.pause, self.calls.len())));
             self.calls.push(call);
-        } else if ticked && !self.queue.goes_on(&mut running.slice, running.ran) {
+        } else if ticked && running.call.yields && !self.queue.goes_on(&mut running.slice, running.ran) {
             // As on the real threads: first it is queued again, then the slice is charged.
             self.push(running.call);
             self.queue.charge(running.slice, running.ran);
@@ -146,7 +157,7 @@ impl Simulator {
         }
     }
 
-    fn fill(&mut self) {
+    fn occupy(&mut self) {
         for thread in self.threads.iter_mut().filter(|thread| thread.is_none()) {
             let Some((slice, call)) = self.queue.pop() else { return };
             let seen = &mut self.seen[call.tenant];

@@ -48,7 +48,7 @@ fn time_is_shared_by_weight() {
 
 #[test]
 fn a_changed_weight_holds_from_the_next_time_that_a_call_is_queued() {
-    let mut queue = FairQueue::new(TICK);
+    let mut queue = FairQueue::new(TICK, 1);
     let weights = [100, 300].map(|weight| NonZeroU64::new(weight).unwrap());
     let mut had = [Duration::ZERO; 2];
     queue.push(0, weights[0], 0);
@@ -65,7 +65,7 @@ fn a_changed_weight_holds_from_the_next_time_that_a_call_is_queued() {
 #[test]
 fn equal_tenants_take_turns_in_the_order_in_which_they_came() {
     for order in [[1, 2, 3], [3, 1, 2], [2, 3, 1]] {
-        let mut queue = FairQueue::new(TICK);
+        let mut queue = FairQueue::new(TICK, 1);
         for tenant in order {
             queue.push(tenant, NonZeroU64::MIN, ());
         }
@@ -76,7 +76,7 @@ fn equal_tenants_take_turns_in_the_order_in_which_they_came() {
 
 #[test]
 fn free_threads_are_shared_before_the_first_slice_is_paid_for() {
-    let mut queue = FairQueue::new(TICK);
+    let mut queue = FairQueue::new(TICK, 1);
     for tenant in [0, 0, 0, 0, 1, 2, 3] {
         queue.push(tenant, NonZeroU64::MIN, ());
     }
@@ -168,7 +168,7 @@ fn calls_that_are_parked_cost_no_slice() {
 
 #[test]
 fn tenants_that_come_and_go_are_forgotten() {
-    let mut queue = FairQueue::new(TICK);
+    let mut queue = FairQueue::new(TICK, 1);
     for key in 0..20_000_u32 {
         queue.push(key, NonZeroU64::MIN, ());
         let (slice, ()) = queue.pop().unwrap();
@@ -180,7 +180,7 @@ fn tenants_that_come_and_go_are_forgotten() {
 
 #[test]
 fn tenants_that_come_and_go_on_a_busy_host_are_forgotten_when_their_debt_is_over() {
-    let mut queue = FairQueue::new(TICK);
+    let mut queue = FairQueue::new(TICK, 1);
     let weight = NonZeroU64::MIN;
     queue.push(0, weight, ());
     for key in 1..20_000_u32 {
@@ -208,6 +208,7 @@ fn time_that_has_gone_far_is_set_back_and_nobody_notices() {
 }
 
 mod properties;
+mod unyielding;
 
 /// As on a machine with 64 processors: a few tenants that want everything, and many that compute a little and wait a lot.
 #[test]

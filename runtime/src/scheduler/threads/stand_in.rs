@@ -51,7 +51,7 @@ pub(super) fn run(shared: &Shared, number: usize, stand_in: usize, pulse: Option
     let mut ended: Option<Duration> = None;
     let mut before: Option<Look> = None;
     loop {
-        let mut state = shared.state.lock();
+        let mut state = shared.lock();
         state.set_running(number, None);
         if let (Some(slice), Some(took)) = (SLICE.take(), ended.take()) {
             state.queue.charge(slice, took);
@@ -86,6 +86,7 @@ pub(super) fn run(shared: &Shared, number: usize, stand_in: usize, pulse: Option
             } else {
                 help.wait_for(&mut state, shared.tick);
             }
+            state.queue.at(shared.bell.ticks());
             state.set_at_rest(stand_in, false);
         };
         state.set_running(number, Some(slice.start()));

@@ -189,3 +189,19 @@ fn an_answer_comes_though_the_tenants_next_call_computes_without_end() {
     stage.control.block_on(first);
     stage.control.block_on(spinning);
 }
+
+#[test]
+fn calls_that_no_tick_ends_let_a_neighbours_through_and_none_of_them_is_forgotten() {
+    let stage = Stage::with_threads(2, TICK);
+    let [ours, theirs] = [(); 2].map(|()| TenantId::generate());
+    let overrun = || async { while CallClock::slice_so_far() < TICK * 5 {} };
+    let calls: Vec<_> = (0..12).map(|_| stage.spawn(ours, overrun())).collect();
+    for _ in 0..100 {
+        stage.control.block_on(stage.spawn(theirs, async {}));
+    }
+    // Held back or not, each has its turn, also now that the neighbour is gone.
+    for call in calls {
+        stage.control.block_on(call);
+    }
+    assert!(!stage.waits(), "nobody waits any more");
+}
