@@ -33,6 +33,7 @@ mod input;
 mod invoke;
 mod keys;
 mod limits;
+mod listen;
 mod logs;
 mod memory;
 mod metrics;
@@ -53,8 +54,9 @@ mod turns;
 mod usage;
 mod versions;
 
+pub use listen::BindError;
 pub use observer::{Observed, Observer};
 pub use openapi::openapi;
 pub use router::{admin_router, router, tenant_router};
-pub use server::{BindError, Listeners, Server};
+pub use server::{Listeners, Server};
 pub use settings::ServerSettings;

@@ -1,7 +1,6 @@
 //! The server: listeners bound before anything is promised, served until the order to stop, then drained.
 
 use std::future::Future;
-use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -15,26 +14,14 @@ use crate::accept::{Places, accept};
 use crate::activity::Patience;
 use crate::app::App;
 use crate::connection::House;
+use crate::listen::{BindError, listen};
 use crate::observer::Observer;
 use crate::router;
 use crate::settings::ServerSettings;
 use crate::stop::Stop;
 
-/// Connections that may wait in the kernel until they are accepted.
-const BACKLOG: i32 = 1_024;
 /// How long what was told to end may take to do so.
 const LAST_RITES: Duration = Duration::from_secs(1);
-
-/// An address that could not be listened on.
-#[derive(Debug, thiserror::Error)]
-#[error("cannot listen on {address}")]
-pub struct BindError {
-    /// The address.
-    pub address: SocketAddr,
-    /// Why.
-    #[source]
-    pub source: io::Error,
-}
 
 /// A server that is bound to its addresses. Connections wait in the kernel until it serves.
 #[derive(Debug)]
@@ -70,17 +57,6 @@ impl Listeners {
         let tenants = listen(settings.listen)?;
         Ok(Self { tenants, operators: settings.admin_listen.map(listen).transpose()? })
     }
-}
-
-fn listen(address: SocketAddr) -> Result<std::net::TcpListener, BindError> {
-    let listener = || {
-        let listener = std::net::TcpListener::bind(address)?;
-        listener.set_nonblocking(true)?;
-        // The standard library's queue is short for a server; listening again makes it longer.
-        rustix::net::listen(&listener, BACKLOG)?;
-        Ok(listener)
-    };
-    listener().map_err(|source| BindError { address, source })
 }
 
 impl Bound {
